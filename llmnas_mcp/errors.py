@@ -1,0 +1,36 @@
+"""The few errors a caller can act on. Each message names the value, what is allowed and the fix."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LabError(ValueError):
+    """A mistake the caller could have avoided; its text says how."""
+
+
+class ArchitectureError(LabError):
+    """An architecture string that does not describe an architecture of the space."""
+
+
+class NotFoundError(LabError):
+    """A search, niche, rule or table that is not there."""
+
+
+class DataError(LabError):
+    """A file that cannot be imported, or an operation the data at hand does not allow."""
+
+
+class UnknownNameError(LabError):
+    """A name outside a closed list.
+
+    >>> print(UnknownNameError("device", "raspi", ["edgegpu", "raspi4"]))
+    Unknown device 'raspi'. Allowed: edgegpu, raspi4. Did you mean 'raspi4'?
+    """
+
+    def __init__(self, kind: str, value: str, allowed: Iterable[str]) -> None:
+        names = sorted(allowed)
+        near = difflib.get_close_matches(value, names, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"Unknown {kind} {value[:80]!r}. Allowed: {', '.join(names)}.{hint}")

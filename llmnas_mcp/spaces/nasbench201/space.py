@@ -1,0 +1,93 @@
+"""NAS-Bench-201 as a search space, with its complexity in closed form."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmnas_mcp.spaces.base import Genotype, Genotypes, SearchSpace
+from llmnas_mcp.spaces.datasets import Dataset
+from llmnas_mcp.spaces.nasbench201.encoding import EXAMPLE, OPERATIONS, POSITIONS, format_cell, parse_cell
+from llmnas_mcp.spaces.nasbench201.topology import canonical_cells
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_CHANNELS, _CELLS = np.array([16, 32, 64]), 5  # as in network.py, which needs torch
+_KERNEL = np.array([1 if "1x1" in op else 3 if "conv_3x3" in op else 0 for op in OPERATIONS])
+
+
+class NASBench201(SearchSpace):
+    """15,625 cells of six edges with five operations each."""
+
+    name = "nasbench201"
+    title = "NAS-Bench-201 cells: 4 nodes, 6 edges, 5 operations"
+    source = "Dong and Yang, NAS-Bench-201, ICLR 2020 (arXiv 2001.00326)"
+    encoding = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|: edges into nodes 1, 2, 3; op~i is the edge from node i"
+    example = EXAMPLE
+    positions = POSITIONS
+    choices = (OPERATIONS,) * len(POSITIONS)
+
+    def parse(self, architecture: str) -> Genotype:
+        """See `parse_cell`."""
+        return parse_cell(architecture)
+
+    def format(self, genotype: Genotype) -> str:
+        """See `format_cell`."""
+        return format_cell(genotype)
+
+    def canonical(self, genotype: Genotype) -> Genotype:
+        """See `topology.canonical_cells`.
+
+        >>> NASBench201().canonical((3, 0, 3, 1, 0, 0))
+        (0, 0, 0, 1, 0, 0)
+        """
+        return canonical_cells()[genotype]
+
+    def distinct(self) -> NDArray[np.int_]:
+        """All 5,390 canonical cells, shape (5390, 6)."""
+        return self._distinct
+
+    @cached_property
+    def _distinct(self) -> NDArray[np.int_]:
+        return np.array(sorted(set(canonical_cells().values())))
+
+    def params(self, genotypes: Genotypes, dataset: Dataset) -> NDArray[np.int64]:
+        """Trainable parameters, dead edges included, as the benchmark counts them.
+
+        >>> from llmnas_mcp.spaces.datasets import DATASETS
+        >>> NASBench201().params([(0, 0, 0, 1, 0, 0), (3, 3, 3, 3, 3, 3)], DATASETS["cifar10"])
+        array([  73306, 1531546])
+        """
+        kernels = self._kernels(genotypes)[:, :, None]
+        convs = np.where(kernels > 0, kernels**2 * _CHANNELS**2 + 2 * _CHANNELS, 0).sum((1, 2)) * _CELLS
+        stem = 27 * 16 + 2 * 16
+        reductions = sum(56 * c**2 + 8 * c for c in (16, 32))
+        return convs + stem + reductions + 2 * 64 + 65 * dataset.classes
+
+    def macs(self, genotypes: Genotypes, dataset: Dataset) -> NDArray[np.int64]:
+        """Multiply-accumulates of convolutions and classifier (the convention of NATS-Bench).
+
+        >>> from llmnas_mcp.spaces.datasets import DATASETS
+        >>> NASBench201().macs([(0, 0, 0, 1, 0, 0)], DATASETS["cifar10"])
+        array([7783050])
+        """
+        pixels = (dataset.resolution // np.array([1, 2, 4])) ** 2
+        kernels = self._kernels(genotypes)[:, :, None]
+        convs = (kernels**2 * _CHANNELS**2 * pixels).sum((1, 2)) * _CELLS
+        stem = 27 * 16 * int(pixels[0])
+        reductions = sum(56 * c**2 * int(p) for c, p in zip((16, 32), pixels[1:], strict=True))
+        return convs + stem + reductions + 65 * dataset.classes
+
+    def network(self, genotype: Genotype, dataset: Dataset) -> nn.Module:
+        """See `network.Network`; imports torch."""
+        from llmnas_mcp.spaces.nasbench201.network import Network
+
+        return Network(genotype, dataset.classes)
+
+    @staticmethod
+    def _kernels(genotypes: Genotypes) -> NDArray[np.int64]:
+        return _KERNEL[np.asarray(genotypes, dtype=np.int64).reshape(-1, len(POSITIONS))].astype(np.int64)
