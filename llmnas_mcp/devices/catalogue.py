@@ -1,0 +1,45 @@
+"""The devices of HW-NAS-Bench (Li et al., ICLR 2021, arXiv 2103.10584) and what can be asked of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Objective = Literal["latency", "energy"]
+Unit = Literal["ms", "mJ"]
+
+UNITS: dict[Objective, Unit] = {"latency": "ms", "energy": "mJ"}
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device: its name in tables, its name for people, and whether its energy was published."""
+
+    name: str
+    title: str
+    energy: bool
+
+
+DEVICES: dict[str, Device] = {
+    d.name: d
+    for d in (
+        Device("edgegpu", "NVIDIA Jetson TX2 (Edge GPU)", True),
+        Device("raspi4", "Raspberry Pi 4", False),
+        Device("edgetpu", "Google Edge TPU (Coral Dev Board)", False),
+        Device("pixel3", "Google Pixel 3", False),
+        Device("eyeriss", "Eyeriss (ASIC, simulated)", True),
+        Device("fpga", "Xilinx ZC706 (FPGA)", True),
+    )
+}
+
+
+def column(device: str, objective: Objective) -> str:
+    """The name of a device's column in tables.
+
+    >>> column("raspi4", "latency")
+    'raspi4_latency'
+    """
+    return f"{device}_{objective}"
+
+
+COLUMNS: dict[str, tuple[str, Objective]] = {column(d, o): (d, o) for d in DEVICES for o in UNITS}
