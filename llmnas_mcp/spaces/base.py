@@ -70,6 +70,10 @@ class SearchSpace(ABC):
     def network(self, genotype: Genotype, dataset: Dataset) -> nn.Module:
         """The network in torch, freshly initialised: (batch, 3, resolution, resolution) -> (batch, classes)."""
 
+    @abstractmethod
+    def source_code(self, genotype: Genotype, dataset: Dataset) -> str:
+        """A Python module with `build()` that makes the network and needs torch, nothing of ours."""
+
     # what follows from it -------------------------------------------------------------------------------------------
 
     def genotypes(self) -> Iterator[Genotype]:
@@ -80,11 +84,11 @@ class SearchSpace(ABC):
         """Positions of genotypes in `genotypes()`, shape (n,)."""
         shape = tuple(len(c) for c in self.choices)
         array = np.asarray(genotypes, dtype=np.int64).reshape(-1, len(shape))
-        return np.ravel_multi_index(tuple(array.T), shape).astype(np.int64)
+        return np.asarray(np.ravel_multi_index(tuple(array.T), shape), dtype=np.int64)
 
-    def sample(self, rng: np.random.Generator) -> Genotype:
-        """One genotype, uniformly."""
-        return tuple(int(rng.integers(len(c))) for c in self.choices)
+    def sample(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Genotypes drawn uniformly, shape (count, positions)."""
+        return rng.integers([len(c) for c in self.choices], size=(count, len(self.choices)))
 
     def neighbours(self, genotype: Genotype) -> list[Genotype]:
         """All genotypes that differ at exactly one position."""
@@ -95,12 +99,17 @@ class SearchSpace(ABC):
             if op != genotype[i]
         ]
 
-    def mutate(self, genotype: Genotype, rng: np.random.Generator) -> Genotype:
-        """A uniformly drawn neighbour: one position changed to another of its choices."""
-        near = self.neighbours(genotype)
-        return near[int(rng.integers(len(near)))]
+    def mutate(self, genotypes: Genotypes, rng: np.random.Generator) -> NDArray[np.int64]:
+        """For each genotype a uniformly drawn neighbour, shape (n, positions)."""
+        mutated = np.array(genotypes, dtype=np.int64).reshape(-1, len(self.choices))
+        others = np.array([len(c) - 1 for c in self.choices])
+        at = rng.choice(len(others), size=len(mutated), p=others / others.sum())
+        rows = np.arange(len(mutated))
+        to = rng.integers(others[at])
+        mutated[rows, at] = to + (to >= mutated[rows, at])
+        return mutated
 
-    def crossover(self, one: Genotype, other: Genotype, rng: np.random.Generator) -> Genotype:
-        """Uniform crossover: every position from one parent or the other with equal chance."""
-        take = rng.random(len(one)) < 0.5
-        return tuple(a if t else b for a, b, t in zip(one, other, take, strict=True))
+    def crossover(self, ones: Genotypes, others: Genotypes, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Uniform crossover row by row: every position from one parent or the other with equal chance."""
+        pair = np.asarray(ones, dtype=np.int64), np.asarray(others, dtype=np.int64)
+        return np.where(rng.random(pair[0].shape) < 0.5, *pair)

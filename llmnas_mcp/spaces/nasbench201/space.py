@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from llmnas_mcp.spaces.base import Genotype, Genotypes, SearchSpace
 from llmnas_mcp.spaces.datasets import Dataset
-from llmnas_mcp.spaces.nasbench201.encoding import EXAMPLE, OPERATIONS, POSITIONS, format_cell, parse_cell
+from llmnas_mcp.spaces.nasbench201.encoding import EDGES, EXAMPLE, OPERATIONS, POSITIONS, format_cell, parse_cell
 from llmnas_mcp.spaces.nasbench201.topology import canonical_cells
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ class NASBench201(SearchSpace):
         array([  73306, 1531546])
         """
         kernels = self._kernels(genotypes)[:, :, None]
-        convs = np.where(kernels > 0, kernels**2 * _CHANNELS**2 + 2 * _CHANNELS, 0).sum((1, 2)) * _CELLS
+        convs: NDArray[np.int64] = (
+            np.where(kernels > 0, kernels**2 * _CHANNELS**2 + 2 * _CHANNELS, 0).sum((1, 2)) * _CELLS
+        )
         stem = 27 * 16 + 2 * 16
         reductions = sum(56 * c**2 + 8 * c for c in (16, 32))
         return convs + stem + reductions + 2 * 64 + 65 * dataset.classes
@@ -77,7 +80,7 @@ class NASBench201(SearchSpace):
         """
         pixels = (dataset.resolution // np.array([1, 2, 4])) ** 2
         kernels = self._kernels(genotypes)[:, :, None]
-        convs = (kernels**2 * _CHANNELS**2 * pixels).sum((1, 2)) * _CELLS
+        convs: NDArray[np.int64] = (kernels**2 * _CHANNELS**2 * pixels).sum((1, 2)) * _CELLS
         stem = 27 * 16 * int(pixels[0])
         reductions = sum(56 * c**2 * int(p) for c, p in zip((16, 32), pixels[1:], strict=True))
         return convs + stem + reductions + 65 * dataset.classes
@@ -87,6 +90,25 @@ class NASBench201(SearchSpace):
         from llmnas_mcp.spaces.nasbench201.network import Network
 
         return Network(genotype, dataset.classes)
+
+    def source_code(self, genotype: Genotype, dataset: Dataset) -> str:
+        """The text of network.py with this cell and these classes filled in."""
+        text = files("llmnas_mcp.spaces.nasbench201").joinpath("network.py").read_text(encoding="utf-8")
+        ours = (
+            "from llmnas_mcp.spaces.base import Genotype\n"
+            "from llmnas_mcp.spaces.nasbench201.encoding import EDGES, OPERATIONS\n"
+        )
+        cell = (
+            f"Genotype = tuple[int, ...]\nOPERATIONS = {OPERATIONS!r}\nEDGES = {EDGES!r}\n\n"
+            f"# {self.format(genotype)}\nCELL: Genotype = {tuple(genotype)!r}\nCLASSES = {dataset.classes}\n"
+        )
+        build = (
+            f'\n\ndef build() -> Network:\n    """The network for {dataset.name}, untrained: inputs'
+            f' (batch, 3, {dataset.resolution}, {dataset.resolution})."""\n    return Network(CELL, CLASSES)\n'
+        )
+        if ours not in text:
+            raise RuntimeError("network.py no longer imports what source_code replaces")
+        return text.replace(ours, cell) + build
 
     @staticmethod
     def _kernels(genotypes: Genotypes) -> NDArray[np.int64]:

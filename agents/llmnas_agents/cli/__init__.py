@@ -1,0 +1,5 @@
+"""The command `llmnas`."""
+
+from llmnas_agents.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,70 @@
+"""The command `llmnas`, put together from its groups; mistakes end in one line, never in a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Coroutine
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from llmnas_mcp.errors import LabError
+
+app = typer.Typer(
+    help="Find neural networks that are accurate and fast on your device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console(width=None if sys.stdout.isatty() else 200)  # a pipe is not 80 columns wide
+err = Console(stderr=True)
+
+Device = Annotated[str, typer.Option(help="The device: see `llmnas devices`.")]
+Dataset = Annotated[str, typer.Option(help="cifar10, cifar100, or one with an imported table.")]
+Space = Annotated[str, typer.Option(help="The search space: see `llmnas spaces`.")]
+Objective = Annotated[str, typer.Option(help="latency or energy.")]
+Server = Annotated[
+    str | None, typer.Option(help="A laboratory elsewhere: a URL, or 'stdio'. Default: in this process.")
+]
+Store = Annotated[str | None, typer.Option(help="SQLAlchemy URL of the searches. Default: LLMNAS_STORE.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+def main() -> None:
+    """Run the command line; exit code 1 for a mistake, 130 for Ctrl-C."""
+    # The matrices here are small: threads in BLAS only get in each other's way when niches are mined in parallel.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from llmnas_agents.cli import data, lookups, search  # noqa: F401 - each adds its commands to `app`
+
+    try:
+        app()
+    except* LabError as group:
+        for error in _leaves(group):
+            err.print(f"[bold red]error:[/] {_escaped(str(error))}", highlight=False)
+        sys.exit(1)
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine to its end."""
+    return asyncio.run(work)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on standard output."""
+    sys.stdout.write(json.dumps(value, indent=1) + "\n")
+
+
+def _leaves(group: BaseException) -> list[BaseException]:
+    if isinstance(group, BaseExceptionGroup):
+        return [leaf for part in group.exceptions for leaf in _leaves(part)]
+    return [group]
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

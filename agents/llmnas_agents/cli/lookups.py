@@ -1,0 +1,122 @@
+"""Commands that look something up: latency, score, devices, spaces."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+from rich.table import Table
+from rich.text import Text
+
+from llmnas_agents.cli.app import AsJson, Dataset, Device, Objective, Server, Space, app, out, print_json, run
+from llmnas_mcp import results as r
+
+Architectures = Annotated[list[str], typer.Argument(help="Architecture strings, quoted: they contain |.")]
+
+
+@app.command()
+def latency(
+    architectures: Architectures,
+    device: Device,
+    dataset: Dataset = "cifar10",
+    objective: Objective = "latency",
+    space: Space = "nasbench201",
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Latency (ms) or energy (mJ) of architectures on a device, with source and error."""
+    found = _call(
+        server,
+        "query_latency",
+        r.Costs,
+        architectures=architectures,
+        device=device,
+        dataset=dataset,
+        objective=objective,
+        space=space,
+    )
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    table = Table("architecture", objective, "error", "source")
+    for cost in found.results:
+        value = f"{cost.value:.4g} {cost.unit}" if cost.value is not None else f"cannot run: {cost.reason}"
+        error = "" if cost.error is None else f"±{100 * cost.error:.1f} %"
+        table.add_row(Text(cost.architecture), value, error, cost.source)
+    out.print(table)
+    if any(cost.error is not None for cost in found.results):
+        out.print("error: median relative error of the fitted model on cells held out from the fit")
+
+
+@app.command()
+def score(
+    architectures: Architectures,
+    dataset: Dataset = "cifar10",
+    space: Space = "nasbench201",
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Zero-cost score of architectures: their rank against the space by training-free proxies (1 is best)."""
+    found = _call(
+        server, "score_zero_cost", r.ZeroCostScores, architectures=architectures, dataset=dataset, space=space
+    )
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    names = list(found.results[0].proxies)
+    table = Table("architecture", "score", "params (M)", "MACs (M)", *names, "source")
+    for result in found.results:
+        proxies = [f"{result.proxies[name]:.4g}" for name in names]
+        counts = (f"{result.score:.4f}", f"{result.params_m:.3f}", f"{result.macs_m:.1f}")
+        table.add_row(Text(result.architecture), *counts, *proxies, result.source)
+    out.print(table)
+
+
+@app.command()
+def devices(space: Space = "nasbench201", server: Server = None, as_json: AsJson = False) -> None:
+    """Devices, and where their numbers come from."""
+    found = _call(server, "list_devices", r.Devices, space=space)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    table = Table("device", "", "objective", "dataset", "source", "median error", "Spearman", "held out")
+    for d in found.devices:
+        table.add_row(
+            d.device,
+            d.title,
+            f"{d.objective} ({d.unit})",
+            d.dataset,
+            d.source,
+            "" if d.error is None else f"{100 * d.error:.2f} %",
+            "" if d.spearman is None else f"{d.spearman:.4f}",
+            "" if d.held_out is None else f"{d.held_out:,}",
+        )
+    out.print(table)
+
+
+@app.command()
+def spaces(server: Server = None, as_json: AsJson = False) -> None:
+    """Search spaces, and how their architectures are written."""
+    found = _call(server, "list_spaces", r.Spaces)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    for space in found.spaces:
+        out.print(Text.assemble((space.space, "bold"), f"  {space.title}"))
+        out.print(Text(f"  {space.size:,} architectures, {space.distinct:,} different functions"))
+        out.print(Text(f"  operations: {', '.join(space.operations)}"))
+        out.print(Text(f"  datasets:   {', '.join(space.datasets)}"))
+        out.print(Text(f"  encoding:   {space.encoding}"))
+        out.print(Text(f"  example:    {space.example}"))
+        out.print(Text(f"  source:     {space.source}"))
+
+
+def _call(server: str | None, tool: str, answer: type[BaseModel], **arguments: Any) -> Any:
+    async def work() -> BaseModel:
+        from llmnas_agents.laboratory import open_laboratory
+
+        async with open_laboratory(server) as lab:
+            return await lab.call(tool, answer, **arguments)
+
+    return run(work())

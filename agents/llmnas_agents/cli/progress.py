@@ -1,0 +1,94 @@
+"""What a running search shows, and the table at its end."""
+
+from __future__ import annotations
+
+from time import monotonic
+from types import TracebackType
+from typing import Any
+
+from rich.live import Live
+from rich.table import Column, Table
+from rich.text import Text
+
+from llmnas_agents.cli.app import err
+from llmnas_mcp import results as r
+
+MOST_LINES = 30
+
+
+class Progress:
+    """Shows rounds, niches, evaluations and hypervolume on standard error: live on a terminal, else a line a round."""
+
+    def __init__(self, search_id: str, quiet: bool) -> None:
+        self._id, self._quiet, self._began = search_id, quiet, monotonic()
+        self._live = Live(console=err, refresh_per_second=8, transient=True) if err.is_terminal and not quiet else None
+
+    def __enter__(self) -> Progress:
+        if not self._quiet:
+            err.print(f"search {self._id}", highlight=False)
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+        if kind is not None and not self._quiet:
+            err.print(f"Stopped. Nothing is lost: llmnas resume {self._id}", highlight=False)
+
+    def listen(self, event: dict[str, Any]) -> None:
+        """Show one event of the graph."""
+        if self._quiet:
+            return
+        if event["event"] == "round":
+            search = r.Search.model_validate(event["search"])
+            if self._live:
+                self._live.update(self._picture(search))
+            else:
+                err.print(self._line(search), highlight=False)
+        elif event["event"] == "saved":
+            err.print(f"saved {event['out']}/front.json and front.png", highlight=False)
+
+    def _line(self, search: r.Search) -> str:
+        last = search.history[-1]
+        return (
+            f"round {last.round}: {search.used}/{search.evaluations} evaluations, hypervolume {last.hypervolume:.4f},"
+            f" {search.rules} rules, {monotonic() - self._began:.1f} s"
+        )
+
+    def _picture(self, search: r.Search) -> Table:
+        table = Table("niche", "params (M)", "evaluated", "of", "rules", title=Text(self._line(search)))
+        for n in search.niches:
+            span = f"{n.params_low_m:.2f} to {n.params_high_m:.2f}"
+            table.add_row(str(n.niche), span, str(n.members), f"{n.size:,}", str(n.rules))
+        return table
+
+
+def front_table(front: dict[str, Any]) -> Table:
+    """The front as a table, by falling score; a long one is thinned evenly."""
+    points = sorted(front["front"], key=lambda point: -point["score"])
+    step = max(1, -(-len(points) // MOST_LINES))
+    chosen = points[::step]
+    unit = points[0]["unit"] if points else ""
+    shown = f"{len(chosen)} of {len(points)}" if step > 1 else str(len(points))
+    table = Table(
+        Column("architecture", overflow="fold", ratio=1),
+        "niche",
+        "score",
+        f"{front['objective']} ({unit})",
+        "params (M)",
+        Column("source", no_wrap=True),
+        title=f"Pareto front of {front['search_id']}: {shown} architectures",
+    )
+    for point in chosen:
+        table.add_row(
+            Text(point["architecture"]),
+            str(point["niche"]),
+            f"{point['score']:.4f}",
+            f"{point['cost']:.3f}",
+            f"{point['params_m']:.3f}",
+            point["source"],
+        )
+    return table

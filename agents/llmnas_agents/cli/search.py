@@ -1,0 +1,154 @@
+"""Commands on searches: search, resume, searches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from llmnas_agents.cli.app import (
+    AsJson,
+    Dataset,
+    Device,
+    Objective,
+    Server,
+    Space,
+    Store,
+    app,
+    err,
+    out,
+    print_json,
+    run,
+)
+from llmnas_agents.cli.progress import Progress, front_table
+from llmnas_mcp import results as r
+from llmnas_mcp.errors import LabError
+
+
+@app.command()
+def search(
+    device: Device,
+    space: Space = "nasbench201",
+    dataset: Dataset = "cifar10",
+    objective: Objective = "latency",
+    operator: Annotated[str, typer.Option(help="Who searches: evolution.")] = "evolution",
+    niches: Annotated[int | None, typer.Option(help="Default: the clear clusters of the space's complexity.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Stop after so many. Default: when the budget is used.")] = None,
+    offspring: Annotated[int, typer.Option(help="Per niche and round, on average.")] = 4,
+    evaluations: Annotated[int, typer.Option(help="Budget of scored architectures.")] = 400,
+    max_latency: Annotated[float | None, typer.Option(help="Limit in ms that holds in the front.")] = None,
+    max_energy: Annotated[float | None, typer.Option(help="Limit in mJ, with --objective energy.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same front.")] = 0,
+    server: Server = None,
+    store: Store = None,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="Folder for front.json and front.png.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search for the Pareto front of zero-cost score against latency or energy."""
+    limit = _limit(objective, max_latency, max_energy)
+
+    async def work() -> dict[str, Any]:
+        from llmnas_agents.laboratory import open_laboratory
+        from llmnas_agents.operators import get_operator
+
+        get_operator(operator)  # an unknown one is refused before anything is remembered
+        async with open_laboratory(server, store) as lab:
+            started = await lab.start_search(
+                device=device,
+                space=space,
+                dataset=dataset,
+                objective=objective,
+                niches=niches,
+                max_cost=limit,
+                evaluations=evaluations,
+                rounds=rounds,
+                offspring=offspring,
+                seed=seed,
+                operator=operator,
+            )
+            return await _drive(lab, started.search_id, store, out_dir, as_json)
+
+    _finish(run(work()), as_json)
+
+
+@app.command()
+def resume(
+    search_id: Annotated[str, typer.Argument(help="See `llmnas searches`.")],
+    server: Server = None,
+    store: Store = None,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="Default: the folder given to `search`.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Carry on a search that was interrupted, or that a conversation began."""
+
+    async def work() -> dict[str, Any]:
+        from llmnas_agents.laboratory import open_laboratory
+
+        async with open_laboratory(server, store) as lab:
+            return await _drive(lab, search_id, store, out_dir, as_json)
+
+    _finish(run(work()), as_json)
+
+
+@app.command()
+def searches(
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
+    server: Server = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the searches remembered, newest first."""
+
+    async def work() -> r.Searches:
+        from llmnas_agents.laboratory import open_laboratory
+
+        async with open_laboratory(server, store) as lab:
+            return await lab.call("list_searches", r.Searches, limit=limit)
+
+    found = run(work())
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    from rich.table import Table
+
+    table = Table("search", "device", "dataset", "objective", "operator", "seed", "evaluations", "created (UTC)")
+    for line in found.searches:
+        table.add_row(
+            line.search_id,
+            line.device,
+            line.dataset,
+            line.objective,
+            line.operator,
+            str(line.seed),
+            f"{line.used}/{line.evaluations}",
+            line.created[:19],
+        )
+    out.print(table)
+    if found.truncated:
+        out.print(f"{len(found.searches)} of {found.total}; more with --limit")
+
+
+def _limit(objective: str, max_latency: float | None, max_energy: float | None) -> float | None:
+    wrong = {"latency": max_energy, "energy": max_latency}.get(objective)
+    if wrong is not None:
+        raise LabError(f"The limit must be on the objective: with --objective {objective} use --max-{objective}.")
+    return max_energy if objective == "energy" else max_latency
+
+
+async def _drive(lab: Any, search_id: str, store: str | None, out_dir: Path | None, quiet: bool) -> dict[str, Any]:
+    from llmnas_agents import runner
+
+    with Progress(search_id, quiet) as progress:
+        return await runner.run(lab, search_id, runner.checkpoints_beside(store), out_dir, progress.listen)
+
+
+def _finish(front: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(front)
+    else:
+        out.print(front_table(front))
+        err.print(
+            f"{front['evaluations']} evaluations in {front['wall_s']:.1f} s, hypervolume {front['hypervolume']:.4f}."
+            " The score is a rank by training-free proxies (1 is best), not an accuracy."
+        )

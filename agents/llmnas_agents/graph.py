@@ -1,0 +1,61 @@
+"""The search as a graph (arXiv 2510.01472): plan a round, work in every niche in parallel, merge, next round.
+
+    plan_round --Send per niche with a share--> work_in_niche --> merge_fronts --> plan_round ... END
+
+Whatever a node does can be done again without harm: the laboratory counts an evaluation once, and a round depends only
+on the rounds before it. So a run killed anywhere and resumed ends as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from langgraph.config import get_stream_writer
+from langgraph.graph import START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Checkpointer, Command, Send
+
+from llmnas_agents.state import Deps, NicheTask, State
+
+MOST_STEPS = 1_000_000  # the budget of evaluations ends a search, not langgraph's limit on steps
+
+
+async def plan_round(state: State, runtime: Runtime[Deps]) -> Command[Literal["work_in_niche", "__end__"]]:
+    """Ask the laboratory for each niche's share of the next round; end when nothing is left."""
+    search = await runtime.context.lab.get_search(state["search_id"])
+    if search.done:
+        return Command(goto="__end__")
+    number = 1 + (search.history[-1].round if search.history else 0)
+    tasks = [
+        NicheTask(search_id=search.search_id, round=number, niche=n.niche, share=n.share)
+        for n in search.niches
+        if n.share
+    ]
+    return Command(update={"round": number}, goto=[Send("work_in_niche", task) for task in tasks])
+
+
+async def work_in_niche(state: NicheTask, runtime: Runtime[Deps]) -> dict[str, Any]:
+    """Let the operator do a niche's part of the round."""
+    outcome = await runtime.context.operator.work(runtime.context.lab, **state)
+    get_stream_writer()({"event": "niche", **outcome})
+    return {"outcomes": [outcome]}
+
+
+async def merge_fronts(state: State, runtime: Runtime[Deps]) -> dict[str, Any]:
+    """Look at what the round brought to the whole."""
+    search = await runtime.context.lab.get_search(state["search_id"])
+    get_stream_writer()({"event": "round", "search": search.model_dump(mode="json")})
+    return {"wall_s": runtime.context.lap()}
+
+
+def build_graph(checkpointer: Checkpointer = None) -> CompiledStateGraph[State, Deps, State, State]:
+    """The compiled graph; with a checkpointer its runs can be resumed."""
+    graph = StateGraph(State, context_schema=Deps)
+    graph.add_node("plan_round", plan_round)
+    graph.add_node("work_in_niche", work_in_niche, input_schema=NicheTask)
+    graph.add_node("merge_fronts", merge_fronts)
+    graph.add_edge(START, "plan_round")
+    graph.add_edge("work_in_niche", "merge_fronts")
+    graph.add_edge("merge_fronts", "plan_round")
+    return graph.compile(checkpointer=checkpointer)

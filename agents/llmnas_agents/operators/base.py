@@ -1,0 +1,44 @@
+"""What every operator does: one niche's part of one round, by the laboratory's tools."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from typing import Any, ClassVar
+
+from llmnas_agents.laboratory import LaboratoryClient
+from llmnas_mcp import results as r
+
+
+class Operator(ABC):
+    """A way to search. Subclasses say how rules are learnt (`reason`) and architectures made (`design`)."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    async def reason(self, lab: LaboratoryClient, brief: r.Brief, round_: int) -> list[r.RuleEdit]:
+        """Read the results of the rounds before and say how the niche's rules are to change."""
+
+    @abstractmethod
+    async def design(self, lab: LaboratoryClient, brief: r.Brief, round_: int, share: int) -> list[r.Offspring]:
+        """Propose at most `share` architectures."""
+
+    async def work(self, lab: LaboratoryClient, search_id: str, round: int, niche: int, share: int) -> dict[str, Any]:  # noqa: A002
+        """Reason, update the knowledge base, design, submit. Returns how many proposals were kept."""
+        where = {"search_id": search_id, "niche": niche, "round": round}
+        brief = await lab.get_brief(search_id, niche)
+        edits = await self.reason(lab, brief, round)
+        if edits:
+            sent = [edit.model_dump(mode="json", exclude_unset=True) for edit in edits]
+            await lab.call("update_knowledge_base", r.Knowledge, **where, edits=sent, author=self.name)
+        offspring = await self.design(lab, brief, round, share)
+        submission = await lab.call(
+            "submit_architectures",
+            r.Submission,
+            **where,
+            architectures=[o.architecture for o in offspring],
+            origins=[o.origin.model_dump(mode="json") for o in offspring],
+        )
+        became = Counter(result.status for result in submission.results)
+        counts = {status: became[status] for status in ("kept", "duplicate", "refused")}
+        return {"round": round, "niche": niche, **counts}

@@ -1,0 +1,94 @@
+"""Running a search to its end, from the start or from where it stopped, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from llmnas_agents.graph import MOST_STEPS, build_graph
+from llmnas_agents.laboratory import LaboratoryClient
+from llmnas_agents.operators import get_operator
+from llmnas_agents.state import Deps, State
+from llmnas_mcp.errors import LabError
+from llmnas_mcp.settings import Settings, user_folder
+
+Event = dict[str, Any]
+Listener = Callable[[Event], None]
+
+
+def checkpoints_beside(store: str | None) -> Path:
+    """The file of checkpoints that goes with a store: beside an SQLite file, else in the user's folder."""
+    url = store or Settings().store
+    folder = Path(url.removeprefix("sqlite:///")).parent if url.startswith("sqlite:///") else user_folder()
+    return folder / "checkpoints.db"
+
+
+def _saver(path: Path) -> AbstractAsyncContextManager[AsyncSqliteSaver]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return AsyncSqliteSaver.from_conn_string(str(path))
+
+
+async def run(
+    lab: LaboratoryClient, search_id: str, checkpoints: Path, out: Path | None, listen: Listener
+) -> dict[str, Any]:
+    """Bring a search to its end and return its front as in front.json; also the way to resume one.
+
+    A run that was interrupted goes on from its last checkpoint; one that a chat began, from what the laboratory holds.
+    The folder given when it began stays its folder unless another is given.
+    """
+    search = await lab.get_search(search_id)
+    deps = Deps(lab, get_operator(search.operator if search.operator != "conversation" else "evolution"))
+    config: RunnableConfig = {"configurable": {"thread_id": search_id}, "recursion_limit": MOST_STEPS}
+    async with _saver(checkpoints) as saver:
+        graph = build_graph(saver)
+        before = await graph.aget_state(config)
+        begin: State | None = None if before.next else {"search_id": search_id, "out": str(out) if out else None}
+        if before.values and out is None:
+            out = Path(before.values["out"]) if before.values.get("out") else None
+        if begin is not None and not before.values:
+            begin["wall_s"] = 0.0
+        async for event in graph.astream(begin, config, context=deps, stream_mode="custom", durability="sync"):
+            listen(event)
+        state = (await graph.aget_state(config)).values
+    front = await front_json(lab, search_id, state.get("wall_s", 0.0) + deps.lap())
+    if out is not None:
+        write_front(out, front, await lab.plot_pareto_front(search_id))
+        listen({"event": "saved", "out": str(out)})
+    return front
+
+
+async def front_json(lab: LaboratoryClient, search_id: str, wall_s: float) -> dict[str, Any]:
+    """The content of front.json."""
+    search, front = await lab.get_search(search_id), await lab.compute_pareto_front(search_id)
+    names = ("search_id", "space", "dataset", "device", "objective", "operator", "seed")
+    return {
+        **{name: getattr(search, name) for name in names},
+        "evaluations": search.used,
+        "wall_s": round(wall_s, 3),
+        "llm": {"calls": 0, "input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0},
+        "hypervolume": front.hypervolume,
+        "front": [point.model_dump(mode="json") for point in front.front],
+        "members": search.used,
+        "rules": search.rules,
+    }
+
+
+def write_front(out: Path, front: dict[str, Any], picture: bytes) -> None:
+    """Leave front.json and front.png in a folder; each is whole or not there."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, content in (("front.json", json.dumps(front, indent=1).encode() + b"\n"), ("front.png", picture)):
+            part = out / f".{name}.{os.getpid()}"
+            part.write_bytes(content)
+            part.replace(out / name)
+    except OSError as error:
+        raise LabError(
+            f"Cannot write to {out} ({error.strerror}); nothing is lost: llmnas resume {front['search_id']} --out DIR"
+        ) from error

@@ -1,0 +1,57 @@
+"""The picture of a search: every member, the front, and what the axes mean."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from llmnas_mcp.search.handle import SearchHandle
+from llmnas_mcp.search.members import Member, front_members
+
+# Okabe and Ito's palette, told apart by colour-blind readers; niches beyond it start over with another marker.
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
+_MARKERS = ("o", "s")
+
+
+def plot_front(handle: SearchHandle, members: Sequence[Member]) -> bytes:
+    """A PNG of 1600 x 1000 pixels: cost against score, niches coloured, the front as a line. Imports matplotlib."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    row, unit = handle.row, handle.unit
+    figure = Figure(figsize=(8, 5), dpi=200, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for niche in handle.niches:
+        own = [m for m in members if m.niche == niche.index]
+        axes.scatter(
+            [m.cost for m in own],
+            [m.score for m in own],
+            s=14,
+            alpha=0.6,
+            linewidths=0,
+            color=_COLOURS[niche.index % len(_COLOURS)],
+            marker=_MARKERS[niche.index // len(_COLOURS) % len(_MARKERS)],
+            label=f"niche {niche.index}: {niche.low / 1e6:.2f} to {niche.high / 1e6:.2f} M params ({len(own)})",
+        )
+    front = front_members(members, handle.scale)
+    axes.plot(
+        [m.cost for m in front],
+        [m.score for m in front],
+        drawstyle="steps-post",
+        color="black",
+        linewidth=1.2,
+        marker="o",
+        markersize=3.5,
+        label=f"Pareto front ({len(front)})",
+    )
+    if handle.max_cost is not None:
+        axes.axvline(handle.max_cost, color="#D55E00", linestyle=":", label=f"limit {handle.max_cost:g} {unit}")
+    axes.set_xlabel(f"{row['objective']} on {row['device']} ({unit}), lower is better")
+    axes.set_ylabel("zero-cost score (rank in the space), higher is better")
+    axes.set_title(f"{row['space']}, {row['dataset']}, {row['device']}: {len(members)} evaluations, seed {row['seed']}")
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=7, loc="lower right")
+    out = io.BytesIO()
+    figure.savefig(out, format="png", metadata={"Software": None})
+    return out.getvalue()

@@ -1,0 +1,372 @@
+"""What the laboratory answers: flat models, finite numbers only. Shared by the server and by every scientist."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Objective = Literal["latency", "energy"]
+Target = Literal["score", "cost"]
+Status = Literal["kept", "duplicate", "refused"]
+
+Score = Annotated[float, Field(description="0 to 1, up")]
+Pattern = Annotated[dict[str, str], Field(description="position -> operation")]
+
+
+class Result(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class SpaceInfo(Result):
+    """A search space and how its architectures are written."""
+
+    space: str
+    title: str
+    size: int
+    distinct: int = Field(description="different functions among them")
+    operations: list[str]
+    positions: list[str]
+    encoding: str
+    example: str
+    datasets: list[str]
+    source: str
+
+
+class Spaces(Result):
+    """Answer of list_spaces."""
+
+    spaces: list[SpaceInfo]
+
+
+class CostModelInfo(Result):
+    """Where the costs of one device, objective and dataset come from, and how far they can be trusted."""
+
+    device: str
+    title: str
+    objective: Objective
+    dataset: str
+    unit: str
+    source: str
+    error: float | None = Field(description="median relative error on held-out cells")
+    spearman: float | None
+    held_out: int | None
+
+
+class Devices(Result):
+    """Answer of list_devices."""
+
+    devices: list[CostModelInfo]
+
+
+class Cost(Result):
+    """Cost of one architecture; `value` is null where it cannot run, and `reason` says why."""
+
+    architecture: str
+    value: float | None
+    unit: str
+    source: str
+    error: float | None = Field(description="median relative error; null: measured")
+    reason: str | None
+
+
+class Costs(Result):
+    """Answer of query_latency, in the order asked."""
+
+    results: list[Cost]
+
+
+class ZeroCostScore(Result):
+    """Zero-cost score of one architecture: `score` is its rank against the space, 1 is best."""
+
+    architecture: str
+    score: Score
+    params_m: float
+    macs_m: float
+    proxies: dict[str, float]
+    source: str
+
+
+class ZeroCostScores(Result):
+    """Answer of score_zero_cost, in the order asked."""
+
+    results: list[ZeroCostScore]
+
+
+class NicheInfo(Result):
+    """A range of complexity and how far it has been searched."""
+
+    niche: int
+    params_low_m: float
+    params_high_m: float
+    size: int = Field(description="architectures that can run within the limits")
+    members: int
+    rules: int
+    share: int = Field(description="evaluations it may use in the next round")
+
+
+class Started(Result):
+    """Answer of start_search."""
+
+    search_id: str
+    unit: str
+    niches: list[NicheInfo]
+    next: str
+
+
+class RoundInfo(Result):
+    """The search after one round."""
+
+    round: int
+    evaluations: int
+    hypervolume: float
+
+
+class Search(Result):
+    """State of a search. Hypervolume: cost scaled to 0..1 over the space, 1 - score, reference point (1, 1)."""
+
+    search_id: str
+    space: str
+    dataset: str
+    device: str
+    objective: Objective
+    unit: str
+    operator: str
+    seed: int
+    max_cost: float | None
+    evaluations: int = Field(description="budget")
+    used: int
+    rounds: int | None
+    offspring: int
+    done: bool
+    hypervolume: float
+    rules: int
+    niches: list[NicheInfo]
+    history: list[RoundInfo]
+    next: str
+
+
+class SearchLine(Result):
+    """One line of list_searches."""
+
+    search_id: str
+    space: str
+    dataset: str
+    device: str
+    objective: Objective
+    operator: str
+    seed: int
+    evaluations: int
+    used: int
+    created: str
+
+
+class Searches(Result):
+    """Answer of list_searches, newest first."""
+
+    searches: list[SearchLine]
+    total: int
+    truncated: bool
+
+
+class MemberInfo(Result):
+    """An evaluated architecture."""
+
+    architecture: str
+    niche: int
+    round: int
+    score: Score
+    cost: float
+    unit: str
+    source: str = Field(description="of the cost")
+    params_m: float
+
+
+class Members(Result):
+    """Answer of list_niche_members."""
+
+    members: list[MemberInfo]
+    total: int
+    truncated: bool
+    next: str | None
+
+
+class Gap(Result):
+    """A stretch of cost on the niche's front without a member, and the scores at its ends."""
+
+    cost_from: float
+    cost_to: float
+    score_from: float
+    score_to: float
+
+
+class Rule(Result):
+    """A design rule of one niche with its evidence. A rule with a pattern and an effect guides breeding."""
+
+    rule_id: str
+    niche: int
+    statement: str
+    pattern: Pattern
+    target: Target
+    effect: float | None
+    confidence: float
+    evidence: list[str]
+    author: str
+    round: int
+    status: Literal["active", "retired"]
+    version: int
+
+
+class Brief(Result):
+    """What a scientist needs to know about one niche before proposing."""
+
+    search_id: str
+    niche: int
+    round: int
+    goal: str
+    operations: list[str]
+    positions: list[str]
+    example: str
+    params_low_m: float
+    params_high_m: float
+    max_cost: float | None
+    unit: str
+    untried: int
+    share: int
+    parents: list[MemberInfo]
+    gaps: list[Gap]
+    rules: list[Rule]
+    tried: list[str] = Field(description="last architectures tried")
+    next: str
+
+
+class Effect(Result):
+    """How a pattern moves the target against the niche's average; low and high bound 95 % of the belief."""
+
+    statement: str
+    pattern: Pattern
+    target: Target
+    effect: float
+    low: float
+    high: float
+    confidence: float
+    support: int
+    evidence: list[str]
+
+
+class Effects(Result):
+    """Answer of mine_rules, strongest first."""
+
+    effects: list[Effect]
+    results_used: int
+    next: str
+
+
+class RuleEdit(BaseModel):
+    """One change of the knowledge base: add a rule, or revise or retire one by its id."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    action: Literal["add", "revise", "retire"]
+    rule_id: str | None = None
+    statement: str | None = Field(None, max_length=500)
+    pattern: Pattern = Field(default_factory=dict)
+    target: Target = "score"
+    effect: float | None = Field(None, description="change of score (0..1) or of cost in the unit")
+    confidence: float = Field(0.5, ge=0, le=1)
+    evidence: list[str] = Field(default_factory=list, max_length=10, description="architectures")
+
+
+class Edited(Result):
+    """What became of one edit."""
+
+    rule_id: str | None
+    status: Literal["added", "revised", "retired", "unchanged", "refused"]
+    reason: str | None
+
+
+class Knowledge(Result):
+    """Answer of update_knowledge_base: the version in force."""
+
+    version: int
+    active: int
+    results: list[Edited]
+
+
+class Origin(BaseModel):
+    """Where a proposal comes from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    operator: Literal["mutation", "crossover", "fresh"] = "fresh"
+    parents: list[str] = Field(default_factory=list, max_length=4)
+    reason: str = Field("", max_length=500)
+
+
+class Offspring(Result):
+    """A bred architecture, ready for submit_architectures."""
+
+    architecture: str
+    origin: Origin
+
+
+class Bred(Result):
+    """Answer of breed_architectures."""
+
+    offspring: list[Offspring]
+    next: str
+
+
+class Submitted(Result):
+    """What became of one submitted architecture; `architecture` is its canonical form where it is one."""
+
+    architecture: str
+    status: Status
+    reason: str | None
+    score: float | None
+    cost: float | None
+    unit: str
+    niche: int | None
+
+
+class Submission(Result):
+    """Answer of submit_architectures, in the order asked."""
+
+    results: list[Submitted]
+    used: int
+    left: int
+    next: str
+
+
+class FrontPoint(Result):
+    """A non-dominated architecture."""
+
+    architecture: str
+    niche: int | None
+    score: Score
+    cost: float
+    unit: str
+    source: str
+    params_m: float | None
+
+
+class Front(Result):
+    """Answer of compute_pareto_front; IGD, IGD+ and share are against the reference front (null: not known)."""
+
+    front: list[FrontPoint]
+    hypervolume: float
+    igd: float | None
+    igd_plus: float | None
+    share: float | None = Field(description="hypervolume / that of the reference front")
+    reference: str | None
+    truncated: bool
+
+
+class Exported(Result):
+    """Answer of export_architecture: a Python module that needs torch and nothing of ours."""
+
+    architecture: str
+    filename: str
+    code: str

@@ -1,0 +1,105 @@
+"""Scores of architectures: looked up in an atlas where there is one, else computed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmnas_mcp.scoring import aggregate, atlas, engine
+from llmnas_mcp.scoring.proxies import OBSERVED
+from llmnas_mcp.spaces import Dataset, Genotype, Genotypes, SearchSpace
+
+SAMPLE = 100  # architectures that stand for the space where no atlas does
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of n architectures, in the order asked.
+
+    score: (n,) in [0, 1], higher is better: the rank against the whole space.
+    proxies: name -> (n,), finite, higher is better, those of the canonical architecture.
+    sources: "atlas" or "computed", per architecture.
+    """
+
+    score: NDArray[np.float64]
+    proxies: dict[str, NDArray[np.float64]]
+    sources: tuple[str, ...]
+
+
+def has_atlas(space: SearchSpace, dataset: Dataset) -> bool:
+    """Whether a shipped atlas serves this space and dataset. Its resolution decides; see `engine`.
+
+    >>> from llmnas_mcp.spaces import get_space
+    >>> has_atlas(get_space("nasbench201"), Dataset("flowers", 32, 102))
+    True
+    """
+    return (atlas.SHIPPED / atlas.file_name(space, dataset.resolution)).exists()
+
+
+def score_of(
+    space: SearchSpace,
+    genotypes: Genotypes,
+    *,
+    dataset: Dataset,
+    data: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> Scores:
+    """Zero-cost proxies and the aggregate score of each genotype; `aggregate.scores` has the formula.
+
+    genotypes: (n, positions); each is scored as its canonical form, because what it computes is what is scored.
+    What no atlas knows is computed, half a second an architecture on one core, with `progress(done, total)` after each.
+    The first call for a resolution without atlas also measures SAMPLE architectures, the distribution to rank against,
+    and keeps them in the folder `data`.
+    """
+    asked = [space.canonical(tuple(map(int, genotype))) for genotype in genotypes]
+    cells = list(dict.fromkeys(asked))
+    name = atlas.file_name(space, dataset.resolution)
+    shipped, kept = atlas.SHIPPED / name, data / name
+    path = shipped if shipped.exists() else kept
+    measured = dict(atlas.load(path).measured) if path.exists() else {}
+    looked_up = set(measured) if path is shipped else set()
+
+    sample = {} if measured else _sample(space)
+    todo = list(dict.fromkeys(cell for cell in [*sample, *cells] if cell not in measured))
+    for done, cell in enumerate(todo, start=1):
+        measured[cell] = engine.measure(space, cell, dataset.resolution)
+        if done == len(sample):
+            atlas.make(sample, measured).save(path)
+        if progress:
+            progress(done, len(todo))
+
+    observed = np.array([measured[cell] for cell in cells]).reshape(-1, len(OBSERVED)).T
+    proxies = _counts(space, cells, dataset) | {p.name: column for p, column in zip(OBSERVED, observed, strict=True)}
+    score = aggregate.scores(proxies, _distribution(path, space, dataset), atlas.load(path).weights)
+
+    row_of = {cell: row for row, cell in enumerate(cells)}
+    rows = np.array([row_of[cell] for cell in asked], dtype=int)
+    return Scores(
+        score=score[rows],
+        proxies={name: values[rows] for name, values in proxies.items()},
+        sources=tuple("atlas" if cell in looked_up else "computed" for cell in asked),
+    )
+
+
+@lru_cache(maxsize=32)
+def _distribution(path: Path, space: SearchSpace, dataset: Dataset) -> dict[str, NDArray[np.float64]]:
+    """The proxies of all an atlas knows."""
+    known = atlas.load(path)
+    return _counts(space, known.genotypes, dataset) | known.proxies
+
+
+def _counts(space: SearchSpace, genotypes: Genotypes, dataset: Dataset) -> dict[str, NDArray[np.float64]]:
+    counts = {"params": space.params(genotypes, dataset), "macs": space.macs(genotypes, dataset)}
+    return {name: count.astype(np.float64) for name, count in counts.items()}
+
+
+def _sample(space: SearchSpace) -> dict[Genotype, int]:
+    """Canonical genotypes of SAMPLE architectures drawn uniformly, always the same, and how often each was drawn."""
+    rng = np.random.default_rng(engine.SEED)
+    return Counter(space.canonical(tuple(row)) for row in space.sample(SAMPLE, rng).tolist())

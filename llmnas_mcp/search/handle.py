@@ -1,0 +1,117 @@
+"""An open search: its settings, its landscape, its niches, and the state that follows from its members."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmnas_mcp.errors import NotFoundError
+from llmnas_mcp.pareto import hypervolume
+from llmnas_mcp.search.landscape import Landscape
+from llmnas_mcp.search.members import REFERENCE, Member, Scale, front_members
+from llmnas_mcp.search.niches import Niche
+from llmnas_mcp.search.shares import share_out
+from llmnas_mcp.spaces import Genotype, SearchSpace
+
+# A niche's first round is larger: from fewer results no rule can be told from chance.
+FIRST_ROUND = 1.5
+
+
+@dataclass
+class SearchHandle:
+    """A search with what belongs to it; `row` is its line in the store, `known` the members read so far."""
+
+    row: dict[str, Any]
+    landscape: Landscape
+    known: list[Member] = field(default_factory=list, repr=False)
+    last_id: int = 0
+    lock: Lock = field(default_factory=Lock, repr=False)
+
+    @property
+    def search_id(self) -> str:
+        """The search's id."""
+        return str(self.row["search_id"])
+
+    @property
+    def space(self) -> SearchSpace:
+        """The space searched."""
+        return self.landscape.space
+
+    @property
+    def unit(self) -> str:
+        """The unit of every cost: ms or mJ."""
+        return self.landscape.costs.unit
+
+    @property
+    def max_cost(self) -> float | None:
+        """The limit on the cost, in the unit."""
+        limit: float | None = self.row["max_cost"]
+        return limit
+
+    @cached_property
+    def scale(self) -> Scale:
+        """The range of costs, fixed when the search began."""
+        return Scale(self.row["cost_low"], self.row["cost_high"])
+
+    @cached_property
+    def niches(self) -> list[Niche]:
+        """The niches, by rising complexity."""
+        return [Niche(i, low, high) for i, (low, high) in enumerate(self.row["niches"])]
+
+    def niche(self, index: int) -> Niche:
+        """One niche; raises NotFoundError with the ones there are."""
+        if not 0 <= index < len(self.niches):
+            raise NotFoundError(f"Search {self.search_id} has no niche {index}. Niches: 0 to {len(self.niches) - 1}.")
+        return self.niches[index]
+
+    @cached_property
+    def _niche_of_rows(self) -> NDArray[np.int64]:
+        """The niche of every architecture of the landscape, -1 where it cannot run within the limits."""
+        index = np.searchsorted([n.low for n in self.niches], self.landscape.params, side="right") - 1
+        return np.where(self.landscape.admissible(self.max_cost), index, -1)
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """How many architectures of each niche can run within the limits."""
+        return [int((self._niche_of_rows == n.index).sum()) for n in self.niches]
+
+    def untried(self, niche: int, tried: Sequence[Member]) -> set[Genotype]:
+        """The admissible architectures of a niche that are not among those members."""
+        rows = np.flatnonzero(self._niche_of_rows == niche)
+        return {self.landscape.genotypes[i] for i in rows} - {m.genotype for m in tried}
+
+    def points(self, members: Sequence[Member]) -> NDArray[np.float64]:
+        """The members as scaled points (n, 2), both minimised."""
+        return self.scale.objectives([m.score for m in members], [m.cost for m in members])
+
+    def hypervolume(self, members: Sequence[Member]) -> float:
+        """The share of the unit square that the members dominate."""
+        return hypervolume(self.points(members), REFERENCE)
+
+    def next_round(self, members: Sequence[Member]) -> int:
+        """The number of the round that comes next; the first is 1."""
+        return 1 + max((m.round for m in members), default=0)
+
+    def shares(self, members: Sequence[Member]) -> list[int]:
+        """How many evaluations each niche may use in the next round.
+
+        In proportion to one plus the niche's members on the merged front; what a niche cannot use goes to the others.
+        """
+        tried = Counter(m.niche for m in members)
+        on_front = Counter(m.niche for m in front_members(members, self.scale))
+        capacity = [size - tried[k] for k, size in enumerate(self.sizes)]
+        total = len(self.niches) * self.row["offspring"]
+        if not members:
+            total = int(FIRST_ROUND * total)
+        last = self.row["rounds"]
+        if last is not None and self.next_round(members) > last:
+            total = 0
+        total = min(total, self.row["evaluations"] - len(members))
+        return share_out(total, capacity, [1 + on_front[k] for k in range(len(capacity))])

@@ -1,0 +1,136 @@
+"""Instruments that need no search: what spaces and devices there are, what an architecture costs and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from llmnas_mcp import results as r
+from llmnas_mcp.devices import DEVICES, cost_models, cost_of
+from llmnas_mcp.errors import ArchitectureError, LabError
+from llmnas_mcp.scoring import score_of
+from llmnas_mcp.spaces import DATASETS, SPACES, Genotype, SearchSpace, dataset_shape, get_space
+
+MOST_ARCHITECTURES = 1000
+Progress = Callable[[int, int], None]
+
+
+def list_spaces() -> r.Spaces:
+    """The search spaces, with their notation."""
+    return r.Spaces(
+        spaces=[
+            r.SpaceInfo(
+                space=space.name,
+                title=space.title,
+                size=space.size,
+                distinct=len(space.distinct()),
+                operations=sorted({op for ops in space.choices for op in ops}),
+                positions=list(space.positions),
+                encoding=space.encoding,
+                example=space.example,
+                datasets=list(DATASETS),
+                source=space.source,
+            )
+            for space in SPACES.values()
+        ]
+    )
+
+
+def list_devices(space: str, data: Path) -> r.Devices:
+    """Every device, objective and dataset whose cost can be told, with source and error."""
+    return r.Devices(
+        devices=[
+            r.CostModelInfo(
+                device=m.device,
+                title=DEVICES[m.device].title,
+                objective=m.objective,
+                dataset=m.dataset,
+                unit=m.unit,
+                source=m.source,
+                error=m.error,
+                spearman=m.spearman,
+                held_out=m.held_out,
+            )
+            for m in cost_models(get_space(space), data)
+        ]
+    )
+
+
+def query_cost(
+    architectures: Sequence[str], *, space: str, dataset: str, device: str, objective: r.Objective, data: Path
+) -> r.Costs:
+    """What each architecture costs as written, dead operations included. Raises LabError for what it can't read."""
+    where = get_space(space)
+    genotypes = read_all(where, architectures)
+    costs = cost_of(where, genotypes, device=device, dataset=dataset, objective=objective, data=data)
+    rows = zip(architectures, costs.values, costs.sources, costs.errors, costs.reasons, strict=True)
+    return r.Costs(
+        results=[
+            r.Cost(
+                architecture=architecture,
+                value=finite(value),
+                unit=costs.unit,
+                source=source,
+                error=finite(error),
+                reason=reason,
+            )
+            for architecture, value, source, error, reason in rows
+        ]
+    )
+
+
+def score_zero_cost(
+    architectures: Sequence[str], *, space: str, dataset: str, data: Path, progress: Progress | None = None
+) -> r.ZeroCostScores:
+    """How good each architecture looks untrained. Parameters and MACs are those of the network as written."""
+    where, shape = get_space(space), dataset_shape(dataset)
+    genotypes = read_all(where, architectures)
+    scores = score_of(where, genotypes, dataset=shape, data=data, progress=progress)
+    params, macs = where.params(genotypes, shape), where.macs(genotypes, shape)
+    return r.ZeroCostScores(
+        results=[
+            r.ZeroCostScore(
+                architecture=architecture,
+                score=float(scores.score[i]),
+                params_m=params[i] / 1e6,
+                macs_m=macs[i] / 1e6,
+                proxies={name: float(values[i]) for name, values in scores.proxies.items()},
+                source=scores.sources[i],
+            )
+            for i, architecture in enumerate(architectures)
+        ]
+    )
+
+
+def export_architecture(architecture: str, *, space: str, dataset: str) -> r.Exported:
+    """The network as a Python module that needs torch and nothing of ours."""
+    where = get_space(space)
+    genotype = where.parse(architecture)
+    code = where.source_code(genotype, dataset_shape(dataset))
+    name = f"{where.name}_{int(where.index_of([genotype])[0])}.py"
+    return r.Exported(architecture=architecture, filename=name, code=code)
+
+
+def read_all(space: SearchSpace, architectures: Sequence[str]) -> list[Genotype]:
+    """Parse a list of architectures; the error of the first malformed one names its place in the list."""
+    check_count(architectures)
+    genotypes = []
+    for i, architecture in enumerate(architectures):
+        try:
+            genotypes.append(space.parse(architecture))
+        except ArchitectureError as error:
+            raise ArchitectureError(f"architectures[{i}]: {error}") from None
+    return genotypes
+
+
+def check_count(architectures: Sequence[str]) -> None:
+    """Raise LabError for more architectures than one call takes."""
+    if len(architectures) > MOST_ARCHITECTURES:
+        raise LabError(
+            f"{len(architectures):,} architectures in one call are too many: send at most {MOST_ARCHITECTURES:,}."
+        )
+
+
+def finite(value: float) -> float | None:
+    """A number, or None for NaN, which must not reach a client."""
+    return None if value != value else float(value)

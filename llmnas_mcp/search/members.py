@@ -1,0 +1,61 @@
+"""A member of a niche: one evaluated architecture, and which members are worth breeding from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmnas_mcp.pareto import front_of, spread_order
+from llmnas_mcp.spaces import Genotype
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The range of costs over the whole space, which makes hypervolumes of one search comparable."""
+
+    low: float
+    high: float
+
+    def objectives(self, scores: Sequence[float], costs: Sequence[float]) -> NDArray[np.float64]:
+        """Points (n, 2), both minimised and in [0, 1]: cost scaled over the space, and 1 - score.
+
+        >>> Scale(2.0, 4.0).objectives([0.9], [3.0]).round(3)
+        array([[0.5, 0.1]])
+        """
+        width = max(self.high - self.low, 1e-12)
+        return np.column_stack([(np.asarray(costs, float) - self.low) / width, 1 - np.asarray(scores, float)])
+
+
+# The reference point of every hypervolume: the slowest cell of the space with the worst score.
+REFERENCE = (1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Member:
+    """An evaluated architecture: score in [0, 1] (up), cost in the search's unit (down)."""
+
+    architecture: str
+    genotype: Genotype
+    niche: int
+    round: int
+    score: float
+    cost: float
+    params: int
+    score_source: str
+    cost_source: str
+
+
+def front_members(members: Sequence[Member], scale: Scale) -> list[Member]:
+    """The members no other beats in score and cost, by rising cost."""
+    points = scale.objectives([m.score for m in members], [m.cost for m in members])
+    return [members[i] for i in front_of(points)]
+
+
+def parents(members: Sequence[Member], scale: Scale, count: int) -> list[Member]:
+    """The members worth breeding: the niche's front first, then the next ranks; crowded ones last."""
+    points = scale.objectives([m.score for m in members], [m.cost for m in members])
+    # A reference slightly beyond the worst corner keeps the ends of the front.
+    return [members[i] for i in spread_order(points, (1.1, 1.1))[:count]]

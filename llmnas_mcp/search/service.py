@@ -1,0 +1,345 @@
+"""The laboratory's searches. Every public method is one tool's work and answers with a model of `results`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from threading import Lock
+
+import numpy as np
+
+from llmnas_mcp import results as r
+from llmnas_mcp.errors import LabError, NotFoundError
+from llmnas_mcp.search.breeding import Guide, breed
+from llmnas_mcp.search.fronts import front_of_search
+from llmnas_mcp.search.handle import SearchHandle
+from llmnas_mcp.search.instruments import check_count
+from llmnas_mcp.search.knowledge import KnowledgeBase
+from llmnas_mcp.search.landscape import Landscape
+from llmnas_mcp.search.members import Member, parents
+from llmnas_mcp.search.mining import mine
+from llmnas_mcp.search.niches import partition
+from llmnas_mcp.search.store import Store
+from llmnas_mcp.search.submitting import submit
+from llmnas_mcp.search.views import brief_goal, gaps_of, member_info, member_of, statement_of
+from llmnas_mcp.settings import Settings
+from llmnas_mcp.spaces import dataset_shape, get_space
+
+MOST_EVALUATIONS = 100_000
+OPEN_SEARCHES = 16
+# A rule base people and language models can read; more effects than this did not make better searches.
+MOST_EFFECTS = {"score": 30, "cost": 10}
+
+
+class Laboratory:
+    """Searches in one store. Safe to call from several threads."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.store = Store(self.settings.store)
+        self._open: OrderedDict[str, SearchHandle] = OrderedDict()
+        self._lock = Lock()
+
+    def close(self) -> None:
+        """Release the store."""
+        self.store.close()
+
+    # searches --------------------------------------------------------------------------------------------------------
+
+    def start_search(
+        self,
+        *,
+        space: str = "nasbench201",
+        dataset: str = "cifar10",
+        device: str,
+        objective: r.Objective = "latency",
+        niches: int | None = None,
+        max_cost: float | None = None,
+        evaluations: int = 400,
+        rounds: int | None = None,
+        offspring: int = 4,
+        seed: int = 0,
+        operator: str = "conversation",
+    ) -> r.Started:
+        """Begin a search: cut the space into niches and remember the settings. Nothing is evaluated yet.
+
+        Raises LabError when a setting is out of range or nothing can run within the limits.
+        """
+        for name, value, most in (("evaluations", evaluations, MOST_EVALUATIONS), ("offspring", offspring, 1000)):
+            if not 1 <= value <= most:
+                raise LabError(f"{name}={value} is out of range: choose 1 to {most:,}.")
+        if rounds is not None and rounds < 1:
+            raise LabError(f"rounds={rounds} is out of range: choose at least 1, or leave it out to use the budget.")
+        if not 0 <= seed < 2**31:
+            raise LabError(f"seed={seed} is out of range: choose 0 to {2**31 - 1:,}.")
+        where = get_space(space)
+        landscape = Landscape.of(where, dataset_shape(dataset), device, objective, self.settings.data)
+        if not landscape.admissible(max_cost).any():
+            raise LabError(
+                f"No architecture of {space} stays within {max_cost:g} {landscape.costs.unit} on {device}; the fastest"
+                f" needs {landscape.scale.low:.3g} {landscape.costs.unit}. Raise the limit."
+            )
+        row = {
+            "space": space,
+            "dataset": dataset,
+            "device": device,
+            "objective": objective,
+            "operator": operator,
+            "seed": seed,
+            "max_cost": max_cost,
+            "evaluations": evaluations,
+            "rounds": rounds,
+            "offspring": offspring,
+            "cost_low": landscape.scale.low,
+            "cost_high": landscape.scale.high,
+            "niches": [[n.low, n.high] for n in partition(landscape.params, niches)],
+        }
+        # The id follows from the settings, so that the same search in a fresh store has the same id.
+        digest = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:6]
+        search_id = self.store.add_search(row, f"{device}-{dataset}-{digest}")
+        self._keep_open(SearchHandle({**row, "search_id": search_id}, landscape))
+        search = self.get_search(search_id)
+        return r.Started(search_id=search_id, unit=search.unit, niches=search.niches, next=search.next)
+
+    def get_search(self, search_id: str) -> r.Search:
+        """The state of a search: budget, niches with their share of the next round, hypervolume by rounds."""
+        handle = self._handle(search_id)
+        members = self._members(handle)
+        rules = self.store.count_active_rules(search_id)
+        shares = handle.shares(members)
+        done = sum(shares) == 0
+        row = handle.row
+        return r.Search(
+            **{
+                name: row[name]
+                for name in ("search_id", "space", "dataset", "device", "objective", "operator", "seed", "max_cost")
+            },
+            unit=handle.unit,
+            evaluations=row["evaluations"],
+            used=len(members),
+            rounds=row["rounds"],
+            offspring=row["offspring"],
+            done=done,
+            hypervolume=handle.hypervolume(members),
+            rules=sum(rules.values()),
+            niches=[
+                r.NicheInfo(
+                    niche=n.index,
+                    params_low_m=n.low / 1e6,
+                    params_high_m=n.high / 1e6,
+                    size=handle.sizes[n.index],
+                    members=sum(m.niche == n.index for m in members),
+                    rules=rules.get(n.index, 0),
+                    share=shares[n.index],
+                )
+                for n in handle.niches
+            ],
+            history=[
+                r.RoundInfo(round=number, evaluations=len(until), hypervolume=handle.hypervolume(until))
+                for number in sorted({m.round for m in members})
+                for until in [[m for m in members if m.round <= number]]
+            ],
+            next="compute_pareto_front" if done else "get_brief for a niche with a share, then submit_architectures",
+        )
+
+    def list_searches(self, limit: int = 20, offset: int = 0) -> r.Searches:
+        """A page of searches, newest first."""
+        rows, total = self.store.list_searches(limit, offset)
+        names = r.SearchLine.model_fields
+        return r.Searches(
+            searches=[r.SearchLine(**{name: row[name] for name in names}) for row in rows],
+            total=total,
+            truncated=offset + len(rows) < total,
+        )
+
+    # one niche -------------------------------------------------------------------------------------------------------
+
+    def get_brief(self, search_id: str, niche: int) -> r.Brief:
+        """What a scientist needs to know about a niche before proposing."""
+        handle = self._handle(search_id)
+        where = handle.niche(niche)
+        members = self._members(handle)
+        own = [m for m in members if m.niche == niche]
+        return r.Brief(
+            search_id=search_id,
+            niche=niche,
+            round=handle.next_round(members),
+            goal=brief_goal(handle),
+            operations=list(handle.space.choices[0]),
+            positions=list(handle.space.positions),
+            example=handle.space.example,
+            params_low_m=where.low / 1e6,
+            params_high_m=where.high / 1e6,
+            max_cost=handle.max_cost,
+            unit=handle.unit,
+            untried=handle.sizes[niche] - len(own),
+            share=handle.shares(members)[niche],
+            parents=[member_info(m, handle.unit) for m in parents(own, handle.scale, 12)],
+            gaps=gaps_of(own, handle.scale, 5),
+            rules=self._knowledge(handle, niche).active()[:60],
+            tried=[m.architecture for m in own[-20:]],
+            next="update_knowledge_base (mine_rules helps), then submit_architectures (breed_architectures helps)",
+        )
+
+    def mine_rules(self, search_id: str, niche: int, round_: int | None = None) -> r.Effects:
+        """Effects of operations on score and cost, from the niche's results before the round."""
+        handle = self._handle(search_id)
+        handle.niche(niche)
+        own = [m for m in self._before(handle, round_) if m.niche == niche]
+        effects = [
+            r.Effect(statement=statement_of(effect), **{name: getattr(effect, name) for name in _EFFECT_FIELDS})
+            for target, most in MOST_EFFECTS.items()
+            for effect in mine(handle.space, own, target, most)  # type: ignore[arg-type]
+        ]
+        return r.Effects(effects=effects, results_used=len(own), next="update_knowledge_base with what you believe")
+
+    def update_knowledge_base(
+        self,
+        search_id: str,
+        niche: int,
+        edits: Sequence[r.RuleEdit] = (),
+        *,
+        author: str = "conversation",
+        round_: int | None = None,
+        rollback_to: int | None = None,
+    ) -> r.Knowledge:
+        """Change the rules of a niche, or bring an old version back."""
+        handle = self._handle(search_id)
+        handle.niche(niche)
+        knowledge = self._knowledge(handle, niche)
+        number = handle.next_round(self._members(handle)) if round_ is None else round_
+        if rollback_to is not None:
+            if edits:
+                raise LabError("Give either edits or rollback_to, not both.")
+            return knowledge.rollback(rollback_to, author, number)
+        return knowledge.update(edits, author, number)
+
+    def breed_architectures(self, search_id: str, niche: int, count: int, round_: int | None = None) -> r.Bred:
+        """Offspring of a niche's members, guided by its rules; seed, niche, round and what came before decide them."""
+        handle = self._handle(search_id)
+        handle.niche(niche)
+        if not 1 <= count <= 1000:
+            raise LabError(f"count={count} is out of range: choose 1 to 1,000.")
+        before = self._before(handle, round_)
+        own = [m for m in before if m.niche == niche]
+        number = handle.next_round(before) if round_ is None else round_
+        guides = [
+            Guide(rule.pattern, rule.effect)
+            for rule in self._knowledge(handle, niche).active()
+            if rule.target == "score" and rule.effect is not None and rule.pattern
+        ]
+        rng = np.random.default_rng([handle.row["seed"], niche, number])
+        proposals = breed(handle.landscape, own, handle.points(before), guides, handle.untried(niche, own), count, rng)
+        return r.Bred(
+            offspring=[
+                r.Offspring(
+                    architecture=handle.space.format(p.genotype),
+                    origin=r.Origin(operator=p.operator, parents=list(p.parents)),
+                )
+                for p in proposals
+            ],
+            next="submit_architectures" if proposals else "this niche is exhausted: go on with another",
+        )
+
+    def submit_architectures(
+        self,
+        search_id: str,
+        architectures: Sequence[str],
+        niche: int | None = None,
+        *,
+        origins: Sequence[r.Origin] = (),
+        round_: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> r.Submission:
+        """Evaluate architectures, each once: kept in its niche, known already, or refused with the reason."""
+        check_count(architectures)
+        if origins and len(origins) != len(architectures):
+            raise LabError(f"{len(origins)} origins for {len(architectures)} architectures: give one each, or none.")
+        handle = self._handle(search_id)
+        if niche is not None:
+            handle.niche(niche)
+        members = self._members(handle)
+        number = handle.next_round(members) if round_ is None else round_
+        return submit(handle, self.store, members, architectures, origins, niche, number, progress)
+
+    def list_niche_members(
+        self, search_id: str, niche: int | None = None, *, sort: str = "front", limit: int = 20, offset: int = 0
+    ) -> r.Members:
+        """A page of members, of one niche or all: by front rank, falling score, rising cost, or newest first."""
+        handle = self._handle(search_id)
+        if niche is not None:
+            handle.niche(niche)
+        own = [m for m in self._members(handle) if niche in (None, m.niche)]
+        ordered = {
+            "front": lambda: parents(own, handle.scale, len(own)),
+            "score": lambda: sorted(own, key=lambda m: -m.score),
+            "cost": lambda: sorted(own, key=lambda m: m.cost),
+            "newest": lambda: own[::-1],
+        }[sort]()
+        page = ordered[offset : offset + limit]
+        more = offset + len(page) < len(own)
+        return r.Members(
+            members=[member_info(m, handle.unit) for m in page],
+            total=len(own),
+            truncated=more,
+            next=f"list_niche_members with offset={offset + len(page)}" if more else None,
+        )
+
+    def compute_pareto_front(self, search_id: str) -> r.Front:
+        """The front of a search and how good it is."""
+        handle, members = self.members(search_id)
+        return front_of_search(handle, members)
+
+    def members(self, search_id: str) -> tuple[SearchHandle, list[Member]]:
+        """A search and all its members, in the order they were kept."""
+        handle = self._handle(search_id)
+        return handle, self._members(handle)
+
+    def knowledge_history(self, search_id: str) -> list[r.Rule]:
+        """Every writing of every rule of a search, by niche, oldest first."""
+        handle = self._handle(search_id)
+        return [rule for n in handle.niches for rule in self._knowledge(handle, n.index).history()]
+
+    # what they share -------------------------------------------------------------------------------------------------
+
+    def _handle(self, search_id: str) -> SearchHandle:
+        handle = self._open.get(search_id)
+        if handle is None:
+            row = self.store.search(search_id)
+            if row is None:
+                recent = [line["search_id"] for line in self.store.list_searches(5, 0)[0]]
+                known = (
+                    f"The latest are {', '.join(recent)}." if recent else "There are none yet: start_search makes one."
+                )
+                raise NotFoundError(f"There is no search {search_id[:80]!r}. {known}")
+            space, dataset = get_space(row["space"]), dataset_shape(row["dataset"])
+            landscape = Landscape.of(space, dataset, row["device"], row["objective"], self.settings.data)
+            handle = SearchHandle(row, landscape)
+            self._keep_open(handle)
+        return handle
+
+    def _keep_open(self, handle: SearchHandle) -> None:
+        with self._lock:
+            self._open[handle.search_id] = handle
+            while len(self._open) > OPEN_SEARCHES:
+                self._open.popitem(last=False)
+
+    def _members(self, handle: SearchHandle) -> list[Member]:
+        """All members so far. They are only ever added, and in order, so what was read once is kept."""
+        with handle.lock:
+            for row in self.store.members(handle.search_id, after=handle.last_id):
+                handle.known.append(member_of(handle.space, row))
+                handle.last_id = row["id"]
+            return list(handle.known)
+
+    def _before(self, handle: SearchHandle, round_: int | None) -> list[Member]:
+        """The members of earlier rounds. A round depends on nothing that happens in it, so it can be redone."""
+        return [m for m in self._members(handle) if round_ is None or m.round < round_]
+
+    def _knowledge(self, handle: SearchHandle, niche: int) -> KnowledgeBase:
+        return KnowledgeBase(self.store, handle.space, handle.search_id, niche)
+
+
+_EFFECT_FIELDS = ("pattern", "target", "effect", "low", "high", "confidence", "support", "evidence")

@@ -1,0 +1,223 @@
+"""What a search remembers, on SQLAlchemy: SQLite in WAL mode by default.
+
+An evaluation is unique per search and canonical architecture, and the knowledge base only ever grows by versions, so
+that doing a step twice changes nothing. Each public method is one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import JSON, Column, Float, ForeignKeyConstraint, Integer, String, Table, UniqueConstraint, event
+from sqlalchemy.engine import make_url
+
+from llmnas_mcp.errors import DataError
+
+metadata = sa.MetaData()
+
+searches = Table(
+    "searches",
+    metadata,
+    Column("search_id", String(80), primary_key=True),
+    Column("space", String(40), nullable=False),
+    Column("dataset", String(64), nullable=False),
+    Column("device", String(40), nullable=False),
+    Column("objective", String(10), nullable=False),
+    Column("operator", String(40), nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("max_cost", Float),
+    Column("evaluations", Integer, nullable=False),
+    Column("rounds", Integer),
+    Column("offspring", Integer, nullable=False),
+    Column("cost_low", Float, nullable=False),
+    Column("cost_high", Float, nullable=False),
+    Column("niches", JSON, nullable=False),
+    Column("created", String(32), nullable=False),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("search_id", String(80), sa.ForeignKey("searches.search_id"), nullable=False),
+    Column("architecture", String(400), nullable=False),
+    Column("niche", Integer, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("cost", Float, nullable=False),
+    Column("params", Integer, nullable=False),
+    Column("score_source", String(80), nullable=False),
+    Column("cost_source", String(80), nullable=False),
+    Column("origin", JSON, nullable=False),
+    UniqueConstraint("search_id", "architecture"),
+)
+
+rules = Table(
+    "rules",
+    metadata,
+    Column("search_id", String(80), primary_key=True),
+    Column("niche", Integer, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("rule_id", String(40), primary_key=True),
+    Column("content", JSON, nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("author", String(40), nullable=False),
+    Column("round", Integer, nullable=False),
+    ForeignKeyConstraint(["search_id"], ["searches.search_id"]),
+)
+
+
+_RULE_ORDER = (rules.c.version, rules.c.rule_id)
+
+
+def _last_writings(search_id: str) -> sa.Select[Any]:
+    """The last writing of each rule that is not retired."""
+    newer = rules.alias()
+    later = sa.exists().where(
+        newer.c.search_id == rules.c.search_id,
+        newer.c.niche == rules.c.niche,
+        newer.c.rule_id == rules.c.rule_id,
+        newer.c.version > rules.c.version,
+    )
+    return sa.select(rules).where(rules.c.search_id == search_id, rules.c.status == "active", ~later)
+
+
+class Store:
+    """Searches, members and rules in one database."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = make_url(url)
+        except sa.exc.ArgumentError as error:
+            raise DataError(f"LLMNAS_STORE={url!r} is not an SQLAlchemy URL. Example: sqlite:///searches.db") from error
+        sqlite = parsed.get_backend_name() == "sqlite"
+        if sqlite and parsed.database in (None, "", ":memory:"):
+            raise DataError(f"LLMNAS_STORE={url!r} keeps nothing. Name a file, for example sqlite:///searches.db")
+        if sqlite:
+            Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+        self.engine = sa.create_engine(parsed, connect_args={"timeout": 30} if sqlite else {})
+        if sqlite:
+            _configure_sqlite(self.engine)
+        self._reader = self.engine.execution_options(reading=True)
+        try:
+            metadata.create_all(self.engine)
+        except sa.exc.OperationalError as error:
+            raise DataError(
+                f"The store {parsed.render_as_string()} cannot be opened ({error.orig}). Set LLMNAS_STORE or --store."
+            ) from error
+
+    def close(self) -> None:
+        """Release the database's files and connections."""
+        self.engine.dispose()
+
+    def add_search(self, row: dict[str, Any], stem: str) -> str:
+        """Remember a new search under `stem`, or under `stem-2`, `stem-3`, ... when that is taken; returns the id."""
+        with self.engine.begin() as connection:
+            same = sa.select(searches.c.search_id).where(searches.c.search_id.startswith(stem, autoescape=True))
+            taken = set(connection.scalars(same))
+            search_id, n = stem, 1
+            while search_id in taken:
+                n += 1
+                search_id = f"{stem}-{n}"
+            created = datetime.now(UTC).isoformat(timespec="microseconds")
+            connection.execute(searches.insert().values(**row, search_id=search_id, created=created))
+        return search_id
+
+    def search(self, search_id: str) -> dict[str, Any] | None:
+        """The row of a search, or None."""
+        with self._reader.connect() as connection:
+            row = connection.execute(sa.select(searches).where(searches.c.search_id == search_id)).mappings().first()
+        return dict(row) if row else None
+
+    def list_searches(self, limit: int, offset: int) -> tuple[list[dict[str, Any]], int]:
+        """A page of searches, newest first, each with the evaluations it `used`; and how many there are."""
+        used = sa.select(sa.func.count()).where(members.c.search_id == searches.c.search_id).scalar_subquery()
+        query = sa.select(searches, used.label("used")).order_by(searches.c.created.desc()).limit(limit).offset(offset)
+        with self._reader.connect() as connection:
+            rows = [dict(r) for r in connection.execute(query).mappings()]
+            total = connection.scalar(sa.select(sa.func.count()).select_from(searches))
+        return rows, int(total or 0)
+
+    def members(self, search_id: str, after: int = 0) -> list[dict[str, Any]]:
+        """The members of a search without their origins, in the order they were kept; those with an id over `after`."""
+        columns = [column for column in members.c if column.name not in ("search_id", "origin")]
+        query = sa.select(*columns).where(members.c.search_id == search_id, members.c.id > after).order_by(members.c.id)
+        with self._reader.connect() as connection:
+            return [r._asdict() for r in connection.execute(query)]
+
+    def add_members(self, search_id: str, rows: Sequence[dict[str, Any]], budget: int) -> tuple[list[str], int]:
+        """Insert those rows that are new, as far as the budget goes. Returns what became of each, and the number used.
+
+        Per row: "kept", "duplicate" (evaluated before in this search) or "budget" (nothing left).
+        """
+        outcome = []
+        with self.engine.begin() as connection:
+            # The row lock (a no-op on SQLite, which locks the database on BEGIN IMMEDIATE) makes the count hold.
+            connection.execute(
+                sa.select(searches.c.search_id).where(searches.c.search_id == search_id).with_for_update()
+            )
+            known = set(connection.scalars(sa.select(members.c.architecture).where(members.c.search_id == search_id)))
+            for row in rows:
+                if row["architecture"] in known:
+                    outcome.append("duplicate")
+                elif len(known) >= budget:
+                    outcome.append("budget")
+                else:
+                    known.add(row["architecture"])
+                    connection.execute(members.insert().values(**row, search_id=search_id))
+                    outcome.append("kept")
+        return outcome, len(known)
+
+    def rules(self, search_id: str, niche: int) -> list[dict[str, Any]]:
+        """Every writing of every rule of a niche, oldest first."""
+        query = sa.select(rules).where(rules.c.search_id == search_id, rules.c.niche == niche).order_by(*_RULE_ORDER)
+        with self._reader.connect() as connection:
+            return [r._asdict() for r in connection.execute(query)]
+
+    def active_rules(self, search_id: str, niche: int) -> list[dict[str, Any]]:
+        """The rules of a niche in force: the last writing of each that is not retired."""
+        with self._reader.connect() as connection:
+            query = _last_writings(search_id).where(rules.c.niche == niche).order_by(*_RULE_ORDER)
+            return [r._asdict() for r in connection.execute(query)]
+
+    def count_active_rules(self, search_id: str) -> dict[int, int]:
+        """How many rules are in force, by niche; niches without rules are left out."""
+        last = _last_writings(search_id).subquery()
+        query = sa.select(last.c.niche, sa.func.count().label("n")).group_by(last.c.niche)
+        with self._reader.connect() as connection:
+            return {row.niche: row.n for row in connection.execute(query)}
+
+    def add_rules(self, search_id: str, niche: int, version: int, rows: Sequence[dict[str, Any]]) -> bool:
+        """Write version `version` of a niche's rules; False when someone else wrote that version first."""
+        try:
+            with self.engine.begin() as connection:
+                newest = sa.select(sa.func.max(rules.c.version)).where(
+                    rules.c.search_id == search_id, rules.c.niche == niche
+                )
+                if (connection.scalar(newest) or 0) >= version:
+                    return False
+                connection.execute(
+                    rules.insert(),
+                    [{**row, "search_id": search_id, "niche": niche, "version": version} for row in rows],
+                )
+        except sa.exc.IntegrityError:
+            return False
+        return True
+
+
+def _configure_sqlite(engine: sa.Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions are ours, see on_begin
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: sa.Connection) -> None:
+        # A writer takes the lock at once, not at its first write: that makes check-then-insert safe across processes.
+        reading = connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -1,0 +1,22 @@
+"""The arguments that tools share, called and described the same everywhere."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from llmnas_mcp.search.instruments import MOST_ARCHITECTURES
+
+# The limit is in the schema for the reader; the laboratory checks it, with an error that says what to do.
+Architectures = Annotated[list[str], Field(json_schema_extra={"maxItems": MOST_ARCHITECTURES})]
+Architecture = Annotated[str, Field(max_length=2000)]
+Space = str
+Dataset = Annotated[str, Field(description="cifar10, cifar100, or one with an imported table")]
+Device = Annotated[str, Field(description="see list_devices")]
+Objective = Literal["latency", "energy"]
+SearchId = str
+Niche = Annotated[int, Field(ge=0)]
+Round = Annotated[int | None, Field(ge=1, description="default: the next")]
+Limit = Annotated[int, Field(ge=1, le=200)]
+Offset = Annotated[int, Field(ge=0)]

@@ -1,0 +1,63 @@
+"""Resources: what a client can read without calling a tool, as JSON."""
+
+from __future__ import annotations
+
+import json
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError
+from pydantic import BaseModel
+
+from llmnas_mcp.errors import NotFoundError
+from llmnas_mcp.search import instruments
+from llmnas_mcp.search.service import Laboratory
+
+JSON = "application/json"
+
+
+def register(mcp: MCPServer, lab: Laboratory) -> None:
+    """Add the resources."""
+
+    @mcp.resource("llmnas://spaces", mime_type=JSON)
+    def spaces() -> str:
+        """Search spaces and their notation."""
+        return _text(instruments.list_spaces())
+
+    @mcp.resource("llmnas://devices", mime_type=JSON)
+    def devices() -> str:
+        """Devices and where their numbers come from."""
+        return _text(instruments.list_devices("nasbench201", lab.settings.data))
+
+    @mcp.resource("llmnas://searches/{search_id}", mime_type=JSON)
+    def search(search_id: str) -> str:
+        """State of a search."""
+        with _not_found():
+            return _text(lab.get_search(search_id))
+
+    @mcp.resource("llmnas://searches/{search_id}/front", mime_type=JSON)
+    def front(search_id: str) -> str:
+        """Pareto front of a search."""
+        with _not_found():
+            return _text(lab.compute_pareto_front(search_id))
+
+    @mcp.resource("llmnas://searches/{search_id}/knowledge", mime_type=JSON)
+    def knowledge(search_id: str) -> str:
+        """Every version of every rule of a search."""
+        with _not_found():
+            rules = lab.knowledge_history(search_id)
+        return json.dumps({"rules": [rule.model_dump(mode="json") for rule in rules]})
+
+
+class _not_found:  # noqa: N801 - reads as a statement where it is used
+    """Turns a missing search into the protocol's error for a missing resource."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, NotFoundError):
+            raise ResourceNotFoundError(str(error)) from error
+
+
+def _text(model: BaseModel) -> str:
+    return model.model_dump_json()

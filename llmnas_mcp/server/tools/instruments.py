@@ -1,0 +1,56 @@
+"""Tools that need no search: spaces, devices, costs, scores, export."""
+
+from __future__ import annotations
+
+from mcp.server.mcpserver import Context
+
+from llmnas_mcp import results as r
+from llmnas_mcp.search import instruments
+from llmnas_mcp.search.service import Laboratory
+from llmnas_mcp.server.arguments import Architecture, Architectures, Dataset, Device, Objective, Space
+from llmnas_mcp.server.progress import reporter
+from llmnas_mcp.server.toolbox import Toolbox
+
+
+def register(box: Toolbox, lab: Laboratory) -> None:
+    """Add these tools."""
+    data = lab.settings.data
+
+    @box.tool("List search spaces")
+    def list_spaces() -> r.Spaces:
+        """Search spaces: size, operations, and how an architecture is written, with an example."""
+        return instruments.list_spaces()
+
+    @box.tool("List devices")
+    def list_devices(space: Space = "nasbench201") -> r.Devices:
+        """Devices and what can be told of them: objective, dataset, unit, source and error of the numbers."""
+        return instruments.list_devices(space, data)
+
+    @box.tool("Query latency or energy")
+    def query_latency(
+        architectures: Architectures,
+        device: Device,
+        dataset: Dataset = "cifar10",
+        objective: Objective = "latency",
+        space: Space = "nasbench201",
+    ) -> r.Costs:
+        """Latency (ms) or energy (mJ) of each architecture; null with a reason where it cannot run. Free of budget."""
+        return instruments.query_cost(
+            architectures, space=space, dataset=dataset, device=device, objective=objective, data=data
+        )
+
+    @box.tool("Score without training")
+    def score_zero_cost(
+        ctx: Context, architectures: Architectures, dataset: Dataset = "cifar10", space: Space = "nasbench201"
+    ) -> r.ZeroCostScores:
+        """Zero-cost score of each architecture: its rank in the space by proxies at initialisation, not an accuracy."""
+        return instruments.score_zero_cost(
+            architectures, space=space, dataset=dataset, data=data, progress=reporter(ctx)
+        )
+
+    @box.tool("Export a network")
+    def export_architecture(
+        architecture: Architecture, dataset: Dataset = "cifar10", space: Space = "nasbench201"
+    ) -> r.Exported:
+        """The network as PyTorch source that needs nothing but torch: save it, import it, call build()."""
+        return instruments.export_architecture(architecture, space=space, dataset=dataset)

@@ -1,0 +1,78 @@
+"""Tools on whole searches: begin, look, list, front, picture."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from mcp.server.mcpserver.utilities.types import Image
+from pydantic import Field
+
+from llmnas_mcp import results as r
+from llmnas_mcp.errors import LabError
+from llmnas_mcp.search.fronts import Point, front_of_points
+from llmnas_mcp.search.service import Laboratory
+from llmnas_mcp.server.arguments import Dataset, Device, Limit, Objective, Offset, SearchId, Space
+from llmnas_mcp.server.toolbox import Toolbox
+
+
+def register(box: Toolbox, lab: Laboratory) -> None:
+    """Add these tools."""
+
+    @box.tool("Start a search", "starts")
+    def start_search(
+        device: Device,
+        dataset: Dataset = "cifar10",
+        objective: Objective = "latency",
+        space: Space = "nasbench201",
+        niches: Annotated[int | None, Field(description="default: the clear clusters of complexity")] = None,
+        max_cost: Annotated[float | None, Field(gt=0, description="limit on latency (ms) or energy (mJ)")] = None,
+        evaluations: Annotated[int, Field(description="budget of scored architectures")] = 400,
+        rounds: Annotated[int | None, Field(description="stop after so many; default: when the budget is used")] = None,
+        offspring: Annotated[int, Field(description="per niche and round, on average")] = 4,
+        seed: int = 0,
+        operator: Annotated[str, Field(max_length=40, description="who searches")] = "conversation",
+    ) -> r.Started:
+        """Begin a search. The space is cut into niches by number of parameters; each is searched on its own.
+
+        Then in rounds, for each niche with a share: get_brief, update_knowledge_base, submit_architectures.
+        """
+        return lab.start_search(
+            space=space,
+            dataset=dataset,
+            device=device,
+            objective=objective,
+            niches=niches,
+            max_cost=max_cost,
+            evaluations=evaluations,
+            rounds=rounds,
+            offspring=offspring,
+            seed=seed,
+            operator=operator,
+        )
+
+    @box.tool("Look at a search")
+    def get_search(search_id: SearchId) -> r.Search:
+        """State of a search: budget used, rounds, niches with their shares, hypervolume so far."""
+        return lab.get_search(search_id)
+
+    @box.tool("List searches")
+    def list_searches(limit: Limit = 20, offset: Offset = 0) -> r.Searches:
+        """Searches remembered, newest first."""
+        return lab.list_searches(limit, offset)
+
+    @box.tool("Compute a Pareto front")
+    def compute_pareto_front(
+        search_id: SearchId | None = None,
+        points: Annotated[list[Point] | None, Field(max_length=10_000)] = None,
+    ) -> r.Front:
+        """The architectures no other beats in score and cost: of a search, or of points given instead."""
+        if (search_id is None) == (points is None):
+            raise LabError("Give either search_id or points.")
+        return front_of_points(points or []) if search_id is None else lab.compute_pareto_front(search_id)
+
+    @box.tool("Draw a Pareto front")
+    def plot_pareto_front(search_id: SearchId) -> Image:
+        """A picture of a search: all members by niche, and the front."""
+        from llmnas_mcp.reports import plot_front
+
+        return Image(data=plot_front(*lab.members(search_id)), format="png")

@@ -1,0 +1,52 @@
+"""The log-rank sum."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import rankdata
+
+from llmnas_mcp.scoring.aggregate import MEMBERS, rank_fractions, scores
+
+values = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=30).map(np.array)
+finite = st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=30).map(np.array)
+
+
+@given(values)
+def test_rank_fractions_of_a_distribution_itself_are_its_mean_ranks(known: np.ndarray) -> None:
+    fractions = rank_fractions(known, known, np.ones(len(known), np.int64))
+    np.testing.assert_allclose(fractions, rankdata(known) / len(known))
+
+
+@given(values, st.data())
+def test_a_weight_counts_like_as_many_equal_values(known: np.ndarray, data: st.DataObject) -> None:
+    weights = np.array(data.draw(st.lists(st.integers(1, 4), min_size=len(known), max_size=len(known))))
+    written_out = np.repeat(known, weights)
+    np.testing.assert_allclose(
+        rank_fractions(known, known, weights), rank_fractions(known, written_out, np.ones(len(written_out), np.int64))
+    )
+
+
+@given(finite, finite)
+def test_rank_fractions_are_monotone_and_in_range_for_values_never_seen(new: np.ndarray, known: np.ndarray) -> None:
+    fractions = rank_fractions(np.sort(new), known, np.ones(len(known), np.int64))
+    assert (np.diff(fractions) >= 0).all()
+    assert (fractions > 0).all()
+    assert (fractions <= 1).all()
+
+
+def test_the_score_is_the_rank_of_the_sum_of_log_ranks() -> None:
+    rng = np.random.default_rng(0)
+    space = {name: rng.standard_normal(200) for name in MEMBERS}
+    total = sum(np.log(rankdata(space[name]) / 200) for name in MEMBERS)
+    np.testing.assert_allclose(scores(space, space, np.ones(200, np.int64)), rankdata(total) / 200)
+
+
+def test_a_better_proxy_never_lowers_the_score() -> None:
+    rng = np.random.default_rng(0)
+    space = {name: rng.standard_normal(200) for name in MEMBERS}
+    for name in MEMBERS:
+        better = space | {name: space[name] + 0.1}
+        ones = np.ones(200, np.int64)
+        assert (scores(better, space, ones) >= scores(space, space, ones)).all()
