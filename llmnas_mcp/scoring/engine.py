@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 VERSION = 1  # raise it with anything that changes a value: atlases and kept samples are valid for one version only
 SEED = 2510
+# Cost is linear in the batch and in the number of initialisations. On samples of 80 to 200 NAS-Bench-201 cells 8 inputs
+# ranked worse, 32 hardly better, and the mean over two initialisations gained 0 to 0.01 of Spearman's correlation.
 BATCH = 16
 CLASSES = 10
 

@@ -53,7 +53,7 @@ def score_of(
     """Zero-cost proxies and the aggregate score of each genotype; `aggregate.scores` has the formula.
 
     genotypes: (n, positions); each is scored as its canonical form, because what it computes is what is scored.
-    What no atlas knows is computed, half a second an architecture on one core, with `progress(done, total)` after each.
+    What no atlas knows is computed, about 0.3 s an architecture on one core, with `progress(done, total)` after each.
     The first call for a resolution without atlas also measures SAMPLE architectures, the distribution to rank against,
     and keeps them in the folder `data`.
     """

@@ -20,9 +20,6 @@ from llmnas_mcp.search.niches import Niche
 from llmnas_mcp.search.shares import share_out
 from llmnas_mcp.spaces import Genotype, SearchSpace
 
-# A niche's first round is larger: from fewer results no rule can be told from chance.
-FIRST_ROUND = 1.5
-
 
 @dataclass
 class SearchHandle:
@@ -108,8 +105,6 @@ class SearchHandle:
         on_front = Counter(m.niche for m in front_members(members, self.scale))
         capacity = [size - tried[k] for k, size in enumerate(self.sizes)]
         total = len(self.niches) * self.row["offspring"]
-        if not members:
-            total = int(FIRST_ROUND * total)
         last = self.row["rounds"]
         if last is not None and self.next_round(members) > last:
             total = 0

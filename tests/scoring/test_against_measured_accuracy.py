@@ -46,10 +46,10 @@ def test_the_score_ranks_all_cells_like_test_accuracy(dataset: str, bar: float) 
 
 
 @pytest.mark.parametrize("device", ["edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga"])
-def test_the_front_by_score_has_nearly_the_hypervolume_of_the_exact_front(device: str) -> None:
+def test_the_front_by_score_has_99_percent_of_the_hypervolume_of_the_exact_front(device: str) -> None:
     measured = table("nb201_accuracy.csv.gz").merge(table("hwnasbench_nb201_cifar10.csv.gz"), on="arch_str")
     measured = measured[measured[f"{device}_latency"] > 0]
     cost, gain = (measured[c].to_numpy() for c in (f"{device}_latency", "cifar10_test_200"))
     cost, gain = ((v - v.min()) / (v.max() - v.min()) for v in (cost, gain))
     found = front(cost, scores(measured.arch_str, "cifar10"))
-    assert hypervolume(cost[found], gain[found]) >= 0.98 * hypervolume(cost, gain)
+    assert hypervolume(cost[found], gain[found]) >= 0.99 * hypervolume(cost, gain)

@@ -1,0 +1,176 @@
+"""`llmnas search` as a user runs it: a process, its output, the files it leaves."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.agents.conftest import Run, command, environment, parsed, timeless
+
+QUICK = ("--device", "raspi4", "--evaluations", "90")
+
+# Pinned so that a change of what a seed gives is seen and meant: first and last of the front of 90 evaluations, seed 0.
+GOLDEN_SIZE = 24
+GOLDEN_ENDS = ("", "")
+
+
+def test_a_search_leaves_front_json_and_picture_as_the_design_says(llmnas: Run, tmp_path: Path) -> None:
+    done = llmnas("search", *QUICK, "--out", str(tmp_path / "out"))
+    front = json.loads((tmp_path / "out" / "front.json").read_text())
+    assert list(front) == [
+        "search_id",
+        "space",
+        "dataset",
+        "device",
+        "objective",
+        "operator",
+        "seed",
+        "evaluations",
+        "wall_s",
+        "llm",
+        "hypervolume",
+        "front",
+        "members",
+        "rules",
+    ]
+    assert list(front["front"][0]) == ["architecture", "niche", "score", "cost", "unit", "source", "params_m"]
+    assert front["llm"] == {"calls": 0, "input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0}
+    assert front["evaluations"] == front["members"] == 90
+    assert front["rules"] > 0
+    assert (tmp_path / "out" / "front.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["front.json", "front.png"]
+    assert "round 1: 28/90 evaluations, hypervolume" in done.stderr
+    assert front["front"][0]["architecture"] in done.stdout
+    assert "not an accuracy" in done.stderr
+
+
+def test_the_front_rises_in_score_with_cost(llmnas: Run) -> None:
+    front = parsed(llmnas("search", *QUICK, "--json"))["front"]
+    costs, scores = [p["cost"] for p in front], [p["score"] for p in front]
+    assert costs == sorted(costs)
+    assert scores == sorted(scores)
+    assert len(set(scores)) == len(scores)
+
+
+def test_json_prints_only_json(llmnas: Run) -> None:
+    done = llmnas("search", *QUICK, "--json")
+    assert parsed(done)["device"] == "raspi4"
+    assert done.stderr == ""
+
+
+def test_the_same_seed_gives_the_same_front_and_another_seed_another(llmnas: Run, tmp_path: Path) -> None:
+    one, same, other = (
+        timeless(parsed(llmnas("search", *QUICK, "--seed", seed, "--json", folder=tmp_path / name)))
+        for name, seed in (("one", "1"), ("same", "1"), ("other", "2"))
+    )
+    assert one == same
+    assert one["front"] != other["front"]
+
+
+def test_a_seed_gives_what_it_always_gave(llmnas: Run) -> None:
+    front = parsed(llmnas("search", *QUICK, "--json"))["front"]
+    assert len(front) == GOLDEN_SIZE
+    assert (front[0]["architecture"], front[-1]["architecture"]) == GOLDEN_ENDS
+
+
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
+def test_a_search_stopped_anywhere_resumes_to_the_same_front(llmnas: Run, tmp_path: Path, kill: signal.Signals) -> None:
+    arguments = ("search", "--device", "pixel3", "--evaluations", "150", "--seed", "5")
+    whole = timeless(parsed(llmnas(*arguments, "--json", folder=tmp_path / "whole")))
+    cut = tmp_path / "cut"
+    process = subprocess.Popen(
+        command(*arguments, "--out", str(cut / "out")), env=environment(cut), stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        for line in process.stderr:
+            if line.startswith("round 2"):
+                process.send_signal(kill)
+                break
+        said = process.stderr.read()
+    assert process.returncode != 0
+    assert not (cut / "out").exists()
+    listed = parsed(llmnas("searches", "--json", folder=cut))["searches"]
+    assert 0 < listed[0]["used"] < 150
+    if kill == signal.SIGINT:
+        assert f"llmnas resume {whole['search_id']}" in said
+        assert "Traceback" not in said
+    resumed = timeless(parsed(llmnas("resume", whole["search_id"], "--json", folder=cut)))
+    assert resumed == whole
+    assert timeless(json.loads((cut / "out" / "front.json").read_text())) == whole
+
+
+def test_resuming_a_finished_search_changes_nothing(llmnas: Run) -> None:
+    front = parsed(llmnas("search", *QUICK, "--json"))
+    assert timeless(parsed(llmnas("resume", front["search_id"], "--json"))) == timeless(front)
+
+
+def test_a_limit_holds_in_the_front(llmnas: Run) -> None:
+    front = parsed(llmnas("search", *QUICK, "--max-latency", "15", "--json"))
+    assert front["front"]
+    assert all(point["cost"] <= 15 for point in front["front"])
+
+
+def test_energy_is_an_objective_where_it_was_published(llmnas: Run) -> None:
+    front = parsed(llmnas("search", "--device", "eyeriss", "--objective", "energy", "--evaluations", "60", "--json"))
+    assert {point["unit"] for point in front["front"]} == {"mJ"}
+    refused = llmnas("search", "--device", "raspi4", "--objective", "energy", check=False)
+    assert refused.returncode == 1
+    assert "eyeriss" in refused.stderr
+
+
+def test_niches_rounds_and_offspring_can_be_set(llmnas: Run) -> None:
+    front = parsed(llmnas("search", *QUICK, "--niches", "3", "--rounds", "2", "--offspring", "5", "--json"))
+    assert front["evaluations"] == 2 * 3 * 5
+    assert {point["niche"] for point in front["front"]} <= {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--device", "rasp4"), "Did you mean 'raspi4'?"),
+        (("--device", "fpga", "--dataset", "svhn"), "llmnas data import"),
+        (("--device", "fpga", "--operator", "magic"), "evolution"),
+        (("--device", "fpga", "--space", "darts"), "nasbench201"),
+        (("--device", "fpga", "--objective", "area"), "latency"),
+        (("--device", "fpga", "--max-latency", "0.1"), "Raise the limit"),
+        (("--device", "fpga", "--max-energy", "1"), "--max-latency"),
+        (("--device", "fpga", "--evaluations", "0"), "evaluations=0"),
+        (("--device", "fpga", "--niches", "99"), "niches=99"),
+        (("--device", "fpga", "--store", "nonsense"), "sqlite:///"),
+        (("--device", "fpga", "--server", "nonsense"), "http://"),
+    ],
+)
+def test_a_mistake_ends_in_one_line_that_names_the_fix(llmnas: Run, arguments: tuple[str, ...], said: str) -> None:
+    done = llmnas("search", *arguments, check=False)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert parsed(llmnas("searches", "--json"))["searches"] == []
+
+
+def test_a_search_in_a_space_with_an_atlas_never_imports_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from llmnas_agents.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: print('torch' in sys.modules, file=sys.stderr)"
+    )
+    arguments = command("search", *QUICK, "--json", "--out", str(tmp_path / "out"))
+    done = subprocess.run(
+        [arguments[0], "-c", code, *arguments[3:]],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr.strip() == "False"
+
+
+def test_a_search_runs_through_a_server_of_its_own_over_stdio(llmnas: Run, tmp_path: Path) -> None:
+    here = timeless(parsed(llmnas("search", *QUICK, "--json", folder=tmp_path / "here")))
+    there = timeless(parsed(llmnas("search", *QUICK, "--json", "--server", "stdio", folder=tmp_path / "there")))
+    assert here == there

@@ -1,0 +1,40 @@
+"""What the tests of several rooms share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from llmnas_mcp.search.service import Laboratory
+from llmnas_mcp.settings import Settings
+
+# Cores are shared: how long an example takes says nothing about the code.
+hypothesis.settings.register_profile("shared_cores", deadline=None)
+hypothesis.settings.load_profile("shared_cores")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A store and a folder of tables of this test's own."""
+    return Settings(store=f"sqlite:///{tmp_path}/llmnas.db", data=tmp_path / "tables")
+
+
+@pytest.fixture
+def lab(settings: Settings) -> Iterator[Laboratory]:
+    """A laboratory in which nothing has happened yet."""
+    laboratory = Laboratory(settings)
+    yield laboratory
+    laboratory.close()
+
+
+@pytest.fixture(scope="session")
+def measured() -> Path:
+    """The folder of the published tables, which the project does not carry."""
+    folder = os.environ.get("LLMNAS_TEST_DATA")
+    if not folder:
+        pytest.skip("measured tables are not here: set LLMNAS_TEST_DATA")
+    return Path(folder)

@@ -1,0 +1,95 @@
+"""Costs, scores and networks through the server."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.server.conftest import CELL, answer, error, session
+
+pytestmark = pytest.mark.anyio
+
+REFUSED_ON_EDGETPU = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+
+
+async def test_a_thousand_architectures_are_priced_in_one_call_and_more_are_refused_with_the_fix(
+    tmp_path: Path,
+) -> None:
+    async with session(tmp_path) as client:
+        found = await answer(client, "query_latency", architectures=[CELL] * 1000, device="raspi4")
+        text = await error(client, "query_latency", architectures=[CELL] * 1001, device="raspi4")
+    assert len(found["results"]) == 1000
+    assert "1,001" in text
+    assert "at most 1,000" in text
+
+
+async def test_every_cost_carries_unit_source_and_error(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        latency = (await answer(client, "query_latency", architectures=[CELL], device="raspi4"))["results"][0]
+        energy = (await answer(client, "query_latency", architectures=[CELL], device="edgegpu", objective="energy"))[
+            "results"
+        ][0]
+    assert latency["architecture"] == CELL
+    assert latency["unit"] == "ms"
+    assert energy["unit"] == "mJ"
+    for cost in (latency, energy):
+        assert cost["value"] > 0
+        assert cost["source"].startswith("fitted:")
+        assert 0 < cost["error"] < 0.1
+
+
+async def test_an_architecture_that_cannot_run_is_null_with_the_reason(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        found = await answer(client, "query_latency", architectures=[REFUSED_ON_EDGETPU, CELL], device="edgetpu")
+    refused, runs = found["results"]
+    assert refused["value"] is None
+    assert refused["reason"]
+    assert runs["value"] > 0
+    assert runs["reason"] is None
+
+
+async def test_energy_nobody_published_is_an_error_that_names_devices_that_have_it(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        text = await error(client, "query_latency", architectures=[CELL], device="raspi4", objective="energy")
+    assert "edgegpu" in text
+    assert "eyeriss" in text
+
+
+async def test_mistakes_name_the_value_and_what_is_allowed(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        device = await error(client, "query_latency", architectures=[CELL], device="raspi")
+        cell = await error(client, "query_latency", architectures=[CELL, CELL.replace("3x3", "5x5")], device="fpga")
+        dataset = await error(client, "query_latency", architectures=[CELL], device="fpga", dataset="svhn")
+        unknown = await error(client, "query_latency", architectures=[CELL], device="fpga", batch=1)
+    assert "Did you mean 'raspi4'?" in device
+    assert "architectures[1]" in cell
+    assert "nor_conv_3x3" in cell
+    assert "llmnas data import" in dataset
+    assert "batch" in unknown
+
+
+async def test_scores_come_with_params_macs_and_proxies(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        found = (await answer(client, "score_zero_cost", architectures=[CELL]))["results"][0]
+    assert 0 <= found["score"] <= 1
+    assert found["source"] == "atlas"
+    assert {"params", "macs", "synflow", "naswot", "jacov"} <= found["proxies"].keys()
+    assert found["params_m"] == pytest.approx(0.587386)
+    assert found["macs_m"] == pytest.approx(82.49413)
+
+
+async def test_an_exported_network_runs_without_us(tmp_path: Path) -> None:
+    import subprocess
+
+    async with session(tmp_path) as client:
+        exported = await answer(client, "export_architecture", architecture=CELL, dataset="cifar100")
+    (tmp_path / exported["filename"]).write_text(exported["code"])
+    code = (
+        "import sys, torch; sys.modules['llmnas_mcp'] = None;"
+        f"from {exported['filename'].removesuffix('.py')} import build; net = build();"
+        "print(tuple(net(torch.zeros(2, 3, 32, 32)).shape), sum(p.numel() for p in net.parameters()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split(") ") == ["(2, 100", f"{587386 + 90 * 65}\n"]

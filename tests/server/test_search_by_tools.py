@@ -1,0 +1,116 @@
+"""A whole search by tools alone, over stdio, as a person's client would drive it."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from tests.server.conftest import CELL, answer, error, session
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_search_goes_from_brief_to_front(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        started = await answer(client, "start_search", device="raspi4", evaluations=120, max_cost=40.0)
+        name = started["search_id"]
+        assert [n["niche"] for n in started["niches"]] == list(range(7))
+        for _ in range(3):
+            search = await answer(client, "get_search", search_id=name)
+            for niche in (n for n in search["niches"] if n["share"]):
+                where = {"search_id": name, "niche": niche["niche"]}
+                brief = await answer(client, "get_brief", **where)
+                assert brief["share"] == niche["share"] or brief["share"] >= 0
+                mined = await answer(client, "mine_rules", **where)
+                edits = [
+                    {"action": "add", **{k: e[k] for k in ("statement", "pattern", "target", "effect", "confidence")}}
+                    for e in mined["effects"][:3]
+                ]
+                if edits:
+                    known = await answer(client, "update_knowledge_base", **where, edits=edits)
+                    assert known["version"] >= 1
+                bred = await answer(client, "breed_architectures", **where, count=niche["share"])
+                submitted = await answer(
+                    client,
+                    "submit_architectures",
+                    **where,
+                    architectures=[o["architecture"] for o in bred["offspring"]],
+                    origins=[o["origin"] for o in bred["offspring"]],
+                )
+                assert {r["status"] for r in submitted["results"]} == {"kept"}
+        search = await answer(client, "get_search", search_id=name)
+        front = await answer(client, "compute_pareto_front", search_id=name)
+        members = await answer(client, "list_niche_members", search_id=name, limit=5)
+        listed = await answer(client, "list_searches")
+        picture = (await client.call_tool("plot_pareto_front", {"search_id": name})).content[0]
+    assert 0 < search["used"] <= 120
+    values = [entry["hypervolume"] for entry in search["history"]]
+    assert values == sorted(values)
+    assert all(point["cost"] <= 40.0 for point in front["front"])
+    assert 0 < front["share"] <= 1
+    assert front["igd"] >= front["igd_plus"] >= 0
+    assert members["truncated"]
+    assert "offset=5" in members["next"]
+    assert listed["searches"][0]["search_id"] == name
+    assert picture.mime_type == "image/png"
+    assert base64.b64decode(picture.data).startswith(b"\x89PNG")
+
+
+async def test_submitting_tells_for_each_architecture_what_became_of_it(tmp_path: Path) -> None:
+    with_dead_edge = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+    async with session(tmp_path) as client:
+        name = (await answer(client, "start_search", device="raspi4", evaluations=2))["search_id"]
+        asked = [CELL, CELL, "|nonsense|", with_dead_edge, CELL.replace("none", "skip_connect")]
+        first = await answer(client, "submit_architectures", search_id=name, architectures=asked)
+        again = await answer(client, "submit_architectures", search_id=name, architectures=[CELL], niche=0)
+    assert [r["status"] for r in first["results"]] == ["kept", "duplicate", "refused", "kept", "refused"]
+    assert "valid cell" in first["results"][2]["reason"]
+    assert first["results"][3]["architecture"] == "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+    assert "budget" in first["results"][4]["reason"]
+    assert (first["used"], first["left"]) == (2, 0)
+    assert again["results"][0]["status"] == "refused"
+    assert "niche 2" in again["results"][0]["reason"]
+
+
+async def test_a_search_that_is_not_there_says_which_are(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        empty = await error(client, "get_search", search_id="nothing")
+        name = (await answer(client, "start_search", device="fpga"))["search_id"]
+        text = await error(client, "get_brief", search_id="nothing", niche=0)
+        niche = await error(client, "get_brief", search_id=name, niche=7)
+    assert "start_search" in empty
+    assert name in text
+    assert "0 to 6" in niche
+
+
+async def test_a_limit_nothing_meets_is_refused_with_the_fastest(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        text = await error(client, "start_search", device="eyeriss", max_cost=0.1)
+    assert "Raise the limit" in text
+
+
+async def test_points_given_instead_of_a_search_have_a_front(tmp_path: Path) -> None:
+    points = [
+        {"architecture": "fast", "score": 0.2, "cost": 1.0},
+        {"architecture": "beaten", "score": 0.1, "cost": 2.0},
+        {"architecture": "strong", "score": 0.9, "cost": 3.0},
+    ]
+    async with session(tmp_path) as client:
+        front = await answer(client, "compute_pareto_front", points=points)
+        neither = await error(client, "compute_pareto_front")
+    assert [p["architecture"] for p in front["front"]] == ["fast", "strong"]
+    assert front["hypervolume"] == pytest.approx(0.2)
+    assert "either" in neither
+
+
+async def test_a_second_server_on_the_same_store_goes_on_with_the_search(tmp_path: Path) -> None:
+    async with session(tmp_path) as one:
+        name = (await answer(one, "start_search", device="raspi4"))["search_id"]
+        async with session(tmp_path) as other:
+            await answer(one, "submit_architectures", search_id=name, architectures=[CELL])
+            seen = await answer(other, "submit_architectures", search_id=name, architectures=[CELL])
+            assert seen["results"][0]["status"] == "duplicate"
+            search = await answer(other, "get_search", search_id=name)
+    assert search["used"] == 1
