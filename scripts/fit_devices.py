@@ -87,7 +87,8 @@ def fit_network(x: NDArray[np.float32], targets: Array, seed: int) -> Model:
 
 def fit(space: SearchSpace, table: dict[str, Array], out: NDArray[np.bool_]) -> Model:
     """The models fitted to the cells not in `out`, with their errors on those in it."""
-    cells, x = np.array(list(space.genotypes())), features(space)
+    cells = np.array(list(space.genotypes()))
+    x = features(space, cells).astype(np.float32)
     choices = len(space.choices[0])
     exact = [name for name in table if name.split("/")[1].startswith(EXACT)]
     boards = [name for name in table if name not in exact]
@@ -95,7 +96,7 @@ def fit(space: SearchSpace, table: dict[str, Array], out: NDArray[np.bool_]) -> 
     targets = np.column_stack([table[n] for n in boards])
     networks = [fit_network(x[~out], targets[~out], seed) for seed in range(NETWORKS)]
     model = {key: np.stack([n[key] for n in networks]) for key in networks[0]} | {"edge_weights": edges}
-    costs = evaluate(model, space)
+    costs = evaluate(model, space, cells)
     rho, error, worst, count = [], [], [], []
     for i, name in enumerate(exact + boards):
         rows = out & ~np.isnan(table[name])

@@ -46,6 +46,8 @@ async def run(
     search = await lab.get_search(search_id)
     deps = Deps(lab, get_operator(search.operator if search.operator != "conversation" else "evolution"))
     config: RunnableConfig = {"configurable": {"thread_id": search_id}, "recursion_limit": MOST_STEPS}
+    if deps.operator.concurrency:
+        config["max_concurrency"] = deps.operator.concurrency
     async with _saver(checkpoints) as saver:
         graph = build_graph(saver)
         before = await graph.aget_state(config)

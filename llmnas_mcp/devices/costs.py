@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from llmnas_mcp.devices.catalogue import COLUMNS, DEVICES, UNITS, Objective, Unit, column
 from llmnas_mcp.devices.importers import Column
-from llmnas_mcp.devices.predictor import SOURCE, Prediction, predictions, refusal
+from llmnas_mcp.devices.predictor import SOURCE, Fit, fits, predict, refusal
 from llmnas_mcp.devices.tables import imported_tables, load_columns
 from llmnas_mcp.errors import DataError, UnknownNameError
 from llmnas_mcp.spaces import Genotypes, SearchSpace
@@ -62,16 +62,16 @@ def cost_of(
     >>> costs.values.round(4), costs.unit, costs.sources[0]
     (array([8.6786, 1.133 ]), 'ms', 'fitted:hwnasbench')
     """
-    table, prediction = _find(space, device, dataset, objective, data)
+    table, fit = _find(space, device, dataset, objective, data)
     index = space.index_of(genotypes)
     values, errors = np.full(len(index), np.nan), np.full(len(index), np.nan)
     measured = np.zeros(len(index), dtype=bool)
     sources: list[str] = [SOURCE] * len(index)
-    if prediction is not None:
-        values = prediction.values[index]
-        errors = np.where(np.isnan(values), np.nan, prediction.error)
+    if fit is not None:
+        values = predict(space, genotypes, dataset, column(device, objective))
+        errors = np.where(np.isnan(values), np.nan, fit.error)
     if table is not None:
-        measured = (table.cannot_run | ~np.isnan(table.values))[index] | (prediction is None)
+        measured = (table.cannot_run | ~np.isnan(table.values))[index] | (fit is None)
         values, errors = np.where(measured, table.values[index], values), np.where(measured, np.nan, errors)
         sources = [f"table:{table.name}" if m else SOURCE for m in measured]
     reasons: list[str | None] = [None] * len(index)
@@ -88,7 +88,7 @@ def cost_of(
 def cost_models(space: SearchSpace, data: Path) -> list[CostModel]:
     """Every device, objective and dataset that can be answered, by device; an imported table stands before a fit."""
     found = {}
-    for (dataset, title), p in predictions(space).items():
+    for (dataset, title), p in fits(space).items():
         device, objective = COLUMNS[title]
         found[title, dataset] = CostModel(
             *(device, objective, dataset, UNITS[objective], SOURCE, p.error, p.spearman, p.held_out, space.size)
@@ -105,16 +105,16 @@ def cost_models(space: SearchSpace, data: Path) -> list[CostModel]:
 
 def _find(
     space: SearchSpace, device: str, dataset: str, objective: Objective, data: Path
-) -> tuple[Column | None, Prediction | None]:
-    """The table and the prediction that answer, at least one of them."""
+) -> tuple[Column | None, Fit | None]:
+    """The table and the fit that answer, at least one of them."""
     if device not in DEVICES:
         raise UnknownNameError("device", device, DEVICES)
     if objective not in UNITS:
         raise UnknownNameError("objective", objective, UNITS)
     title = column(device, objective)
-    table, prediction = load_columns(space, dataset, data).get(title), predictions(space).get((dataset, title))
-    if table is not None or prediction is not None:
-        return table, prediction
+    table, fit = load_columns(space, dataset, data).get(title), fits(space).get((dataset, title))
+    if table is not None or fit is not None:
+        return table, fit
     known = [m.dataset for m in cost_models(space, data) if (m.device, m.objective) == (device, objective)]
     if objective == "energy" and not DEVICES[device].energy and not known:
         having = ", ".join(d.name for d in DEVICES.values() if d.energy)

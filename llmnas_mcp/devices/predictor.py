@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from llmnas_mcp.devices.catalogue import DEVICES, column
 from llmnas_mcp.devices.lowering import CODES, lower
-from llmnas_mcp.spaces import Genotype, SearchSpace
+from llmnas_mcp.spaces import Genotype, Genotypes, SearchSpace
 
 FOLDER = Path(__file__).parent / "data"
 SOURCE = "fitted:hwnasbench"
@@ -31,10 +31,10 @@ Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """One cost of every architecture of a space, and how far it was off on `held_out` cells kept from the fit."""
+class Fit:
+    """A fitted cost: `column` of what `evaluate` says, and how far it was off on `held_out` cells kept from the fit."""
 
-    values: Float
+    column: int
     error: float
     spearman: float
     held_out: int
@@ -52,33 +52,46 @@ def held_out(size: int, *, seed: int, fraction: float) -> NDArray[np.bool_]:
 
 
 @cache
-def predictions(space: SearchSpace) -> dict[tuple[str, str], Prediction]:
-    """What the shipped models say of every architecture, in the order of `space.genotypes()`.
-
-    Keys are (dataset, column), as ("cifar10", "raspi4_latency"); empty where no model was fitted for the space.
-    Values are in ms and mJ. Computed once; takes half a second for 15,625 cells.
-
-    >>> from llmnas_mcp.spaces import get_space
-    >>> cost = predictions(get_space("nasbench201"))["cifar10", "fpga_latency"]
-    >>> cost.values.shape, cost.error < 1e-4
-    ((15625,), True)
-    """
+def load(space: SearchSpace) -> dict[str, NDArray[Any]]:
+    """The models fitted for a space; empty where none were."""
     path = FOLDER / f"{space.name}.npz"
     if not path.exists():
         return {}
     with np.load(path, allow_pickle=False) as file:
-        model = dict(file)
-    costs = evaluate(model, space)
-    names = [tuple(str(name).split("/")) for name in model["columns"]]
-    refused = np.array([lower(cell).refused is not None for cell in space.genotypes()])
-    refusing = np.array([title == column(REFUSING, "latency") for _, title in names])
-    costs[refused[:, None] & refusing] = np.nan
-    costs.flags.writeable = False
-    figures = zip(model["error"], model["spearman"], model["held_out"], strict=True)
+        # In double precision a cost does not depend on which others are asked with it.
+        return {key: array.astype(float) if array.dtype == np.float32 else array for key, array in file.items()}
+
+
+@cache
+def fits(space: SearchSpace) -> dict[tuple[str, str], Fit]:
+    """The costs that were fitted for a space, by (dataset, column), as ("cifar10", "raspi4_latency").
+
+    >>> from llmnas_mcp.spaces import get_space
+    >>> fits(get_space("nasbench201"))["cifar10", "fpga_latency"].error < 1e-4
+    True
+    """
+    model = load(space)
+    if not model:
+        return {}
+    figures = zip(model["columns"], model["error"], model["spearman"], model["held_out"], strict=True)
     return {
-        (dataset, title): Prediction(costs[:, i], float(error), float(spearman), int(count))
-        for i, ((dataset, title), (error, spearman, count)) in enumerate(zip(names, figures, strict=True))
+        tuple(str(name).split("/")): Fit(i, float(error), float(spearman), int(count))  # type: ignore[misc]
+        for i, (name, error, spearman, count) in enumerate(figures)
     }
+
+
+def predict(space: SearchSpace, genotypes: Genotypes, dataset: str, title: str) -> Float:
+    """One fitted cost of each architecture, shape (n,), in ms or mJ: NaN where it cannot run.
+
+    >>> from llmnas_mcp.spaces import get_space
+    >>> predict(get_space("nasbench201"), [(3, 3, 3, 3, 3, 3)], "cifar10", "fpga_latency").round(4)
+    array([8.6786])
+    """
+    cells = np.asarray(genotypes, dtype=int).reshape(-1, len(space.positions))
+    costs: Float = evaluate(load(space), space, cells)[:, fits(space)[dataset, title].column]
+    if title == column(REFUSING, "latency"):
+        costs[[lower(tuple(cell)).refused is not None for cell in cells.tolist()]] = np.nan
+    return costs
 
 
 def refusal(device: str, genotype: Genotype) -> str:
@@ -86,11 +99,10 @@ def refusal(device: str, genotype: Genotype) -> str:
     return f"{DEVICES[device].title} cannot run this cell: {lower(genotype).refused}."
 
 
-def features(space: SearchSpace) -> NDArray[np.float32]:
-    """What the networks read: one-hot operations as given and as they run, shape (architectures, features)."""
-    cells = list(space.genotypes())
-    runs = np.array([lower(cell).runs for cell in cells])
-    return np.hstack([one_hot(np.array(cells), len(space.choices[0])), one_hot(runs, CODES)]).astype(np.float32)
+def features(space: SearchSpace, cells: NDArray[np.int_]) -> Float:
+    """What the networks read: one-hot operations as given and as they run, shape (n, features)."""
+    runs = np.array([lower(tuple(cell)).runs for cell in cells.tolist()]).reshape(cells.shape)
+    return np.hstack([one_hot(cells, len(space.choices[0])), one_hot(runs, CODES)])
 
 
 def one_hot(codes: NDArray[np.int_], size: int) -> Float:
@@ -99,16 +111,16 @@ def one_hot(codes: NDArray[np.int_], size: int) -> Float:
     >>> one_hot(np.array([[1, 0]]), 2)
     array([[0., 1., 1., 0.]])
     """
-    hot: Float = (codes[:, :, None] == np.arange(size)).reshape(len(codes), -1).astype(np.float64)
+    hot: Float = (codes[:, :, None] == np.arange(size)).reshape(len(codes), codes.shape[1] * size).astype(np.float64)
     return hot
 
 
-def evaluate(model: dict[str, NDArray[Any]], space: SearchSpace) -> Float:
-    """Costs of every architecture by a saved model, shape (architectures, columns); also of cells that cannot run."""
-    exact = one_hot(np.array(list(space.genotypes())), len(space.choices[0])) @ model["edge_weights"]
-    first = np.maximum(features(space) @ model["w1"] + model["b1"][:, None], 0)
+def evaluate(model: dict[str, NDArray[Any]], space: SearchSpace, cells: NDArray[np.int_]) -> Float:
+    """Costs of cells (n, positions) by a model, shape (n, columns); also of cells that cannot run."""
+    exact = one_hot(cells, len(space.choices[0])) @ model["edge_weights"]
+    first = np.maximum(features(space, cells) @ model["w1"] + model["b1"][:, None], 0)
     second = np.maximum(first @ model["w2"] + model["b2"][:, None], 0)
     logs = (second @ model["w3"] + model["b3"][:, None]).mean(0)
     # Rounded, because cells of equal cost must come out equal and not apart by the order of a sum.
-    costs: Float = np.hstack([exact.round(9), np.exp(logs.astype(np.float64))])
+    costs: Float = np.hstack([exact.round(9), np.exp(logs).round(6)])
     return costs

@@ -14,40 +14,45 @@ from numpy.typing import NDArray
 MEMBERS = ("jacov", "params")
 
 
-def rank_fractions(
-    values: NDArray[np.float64], reference: NDArray[np.float64], weights: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """The rank of each value within a reference distribution as a fraction in (0, 1]: 1 is the highest.
+class Ranking:
+    """A reference distribution that values are ranked against: (m,) known values, each standing for weights[i] >= 1.
 
-    values: (n,); reference: (m,), the known values, each standing for weights[i] >= 1 architectures. Equal values share
-    the mean of their ranks; a value the reference lacks is interpolated between its neighbours and never outranks the
-    best known or falls below the worst. Monotone in values. Cost O((n + m) log m).
+    Equal values share the mean of their ranks; a value the reference lacks is interpolated between its neighbours and
+    never outranks the best known or falls below the worst.
 
-    >>> rank_fractions(np.array([5.0, 1.0, 9.0, 7.0]), np.array([1.0, 5.0, 9.0]), np.array([1, 2, 1])).tolist()
+    >>> ranking = Ranking(np.array([1.0, 5.0, 9.0]), np.array([1, 2, 1]))
+    >>> ranking.fractions(np.array([5.0, 1.0, 9.0, 7.0])).tolist()
     [0.625, 0.25, 1.0, 0.8125]
     """
-    known, group = np.unique(reference, return_inverse=True)
-    members = np.bincount(group, weights=weights)
-    mid_ranks = np.cumsum(members) - (members - 1) / 2
-    fractions: NDArray[np.float64] = np.interp(values, known, mid_ranks / members.sum())
-    return fractions
+
+    def __init__(self, reference: NDArray[np.float64], weights: NDArray[np.int64]) -> None:
+        self._known, group = np.unique(reference, return_inverse=True)
+        members = np.bincount(group, weights=weights)
+        self._fractions = (np.cumsum(members) - (members - 1) / 2) / members.sum()
+
+    def fractions(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The rank of each value (n,) as a fraction in (0, 1]: 1 is the highest. Monotone in values."""
+        ranks: NDArray[np.float64] = np.interp(values, self._known, self._fractions)
+        return ranks
 
 
-def scores(
-    values: dict[str, NDArray[np.float64]], reference: dict[str, NDArray[np.float64]], weights: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """The aggregate score in (0, 1], shape (n,), 1 the best: the rank fraction of the log-rank sum over MEMBERS.
-
-    values: proxy name -> (n,); reference: proxy name -> (m,) over the space, weighted as in `rank_fractions`.
+class Aggregate:
+    """The aggregate score against a space: proxy name -> (m,) over the space, weighted as in `Ranking`.
 
     >>> space = {"jacov": np.array([-9.0, -8.0, -9.0]), "params": np.array([1.0, 2.0, 3.0])}
-    >>> scores(space, space, np.ones(3, np.int64)).round(3).tolist()
+    >>> Aggregate(space, np.ones(3, np.int64)).scores(space).round(3).tolist()
     [0.333, 1.0, 0.667]
     """
 
-    def log_rank_sums(of: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        ranks = [rank_fractions(of[name], reference[name], weights) for name in MEMBERS]
+    def __init__(self, reference: dict[str, NDArray[np.float64]], weights: NDArray[np.int64]) -> None:
+        self._members = {name: Ranking(reference[name], weights) for name in MEMBERS}
+        self._sum = Ranking(self._log_rank_sums(reference), weights)
+
+    def scores(self, values: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """The score in (0, 1], shape (n,), 1 the best: the rank fraction of the log-rank sum over MEMBERS."""
+        return self._sum.fractions(self._log_rank_sums(values))
+
+    def _log_rank_sums(self, of: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        ranks = [ranking.fractions(of[name]) for name, ranking in self._members.items()]
         sums: NDArray[np.float64] = np.log(ranks).sum(axis=0)
         return sums
-
-    return rank_fractions(log_rank_sums(values), log_rank_sums(reference), weights)

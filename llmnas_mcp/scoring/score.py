@@ -50,7 +50,7 @@ def score_of(
     data: Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
-    """Zero-cost proxies and the aggregate score of each genotype; `aggregate.scores` has the formula.
+    """Zero-cost proxies and the aggregate score of each genotype; `aggregate` has the formula.
 
     genotypes: (n, positions); each is scored as its canonical form, because what it computes is what is scored.
     What no atlas knows is computed, about 0.3 s an architecture on one core, with `progress(done, total)` after each.
@@ -76,7 +76,7 @@ def score_of(
 
     observed = np.array([measured[cell] for cell in cells]).reshape(-1, len(OBSERVED)).T
     proxies = _counts(space, cells, dataset) | {p.name: column for p, column in zip(OBSERVED, observed, strict=True)}
-    score = aggregate.scores(proxies, _distribution(path, space, dataset), atlas.load(path).weights)
+    score = _aggregate(path, space, dataset).scores(proxies)
 
     row_of = {cell: row for row, cell in enumerate(cells)}
     rows = np.array([row_of[cell] for cell in asked], dtype=int)
@@ -88,10 +88,10 @@ def score_of(
 
 
 @lru_cache(maxsize=32)
-def _distribution(path: Path, space: SearchSpace, dataset: Dataset) -> dict[str, NDArray[np.float64]]:
-    """The proxies of all an atlas knows."""
+def _aggregate(path: Path, space: SearchSpace, dataset: Dataset) -> aggregate.Aggregate:
+    """The score against all an atlas knows."""
     known = atlas.load(path)
-    return _counts(space, known.genotypes, dataset) | known.proxies
+    return aggregate.Aggregate(_counts(space, known.genotypes, dataset) | known.proxies, known.weights)
 
 
 def _counts(space: SearchSpace, genotypes: Genotypes, dataset: Dataset) -> dict[str, NDArray[np.float64]]:

@@ -30,7 +30,6 @@ POOL = 600
 # widened, for the rules were fitted to the very members their error is taken from.
 STEPS = 1.4 * np.array([-1.28, -0.52, 0.0, 0.52, 1.28])
 LEAST_ERROR = 0.005
-CHEAPER_PART = 0.5
 
 
 @dataclass(frozen=True)
@@ -104,16 +103,11 @@ def effects(space: SearchSpace, genotypes: Genotypes, guides: Sequence[Guide]) -
 
 
 def _first(landscape: Landscape, allowed: set[Genotype], count: int, rng: np.random.Generator) -> list[Proposal]:
-    """Fresh architectures: one from each of `count` equal steps through the cheaper part of the niche.
-
-    The front of a niche lies among its cheaper members: what costs more also has neighbours of higher complexity to
-    compete with.
-    """
+    """Fresh architectures: one drawn from each of `count` equal steps through the niche by rising cost."""
     free = sorted(allowed)
     costs = landscape.costs.values[[landscape.rows[g] for g in free]]
     order = np.argsort(costs, kind="stable")
-    part = min(len(free), max(count, int(len(free) * CHEAPER_PART)))
-    edges = np.linspace(0, part, min(count, part) + 1).astype(int)
+    edges = np.linspace(0, len(free), min(count, len(free)) + 1).astype(int)
     picks = [order[int(rng.integers(low, high))] for low, high in pairwise(edges)]
     return [Proposal(free[i], "fresh", ()) for i in picks]
 

@@ -97,9 +97,10 @@ class SearchHandle:
         return 1 + max((m.round for m in members), default=0)
 
     def shares(self, members: Sequence[Member]) -> list[int]:
-        """How many evaluations each niche may use in the next round.
+        """How many evaluations each niche may use in the next round; what one cannot use goes to the others.
 
-        In proportion to one plus the niche's members on the merged front; what a niche cannot use goes to the others.
+        In proportion to its members on the merged front, plus a prior by the square root of its size (1 on average), so
+        that no niche is given up and none is paid for more than it can hold.
         """
         tried = Counter(m.niche for m in members)
         on_front = Counter(m.niche for m in front_members(members, self.scale))
@@ -109,4 +110,6 @@ class SearchHandle:
         if last is not None and self.next_round(members) > last:
             total = 0
         total = min(total, self.row["evaluations"] - len(members))
-        return share_out(total, capacity, [1 + on_front[k] for k in range(len(capacity))])
+        prior = np.sqrt(np.maximum(self.sizes, 1))
+        weights = prior / prior.mean() + [on_front[k] for k in range(len(capacity))]
+        return share_out(total, capacity, list(weights))

@@ -30,7 +30,7 @@ from llmnas_mcp.spaces import dataset_shape, get_space
 MOST_EVALUATIONS = 100_000
 OPEN_SEARCHES = 16
 # A rule base people and language models can read; more effects than this did not make better searches.
-MOST_EFFECTS = {"score": 30, "cost": 10}
+MOST_EFFECTS = {"score": 15, "cost": 5}
 
 
 class Laboratory:
@@ -59,7 +59,7 @@ class Laboratory:
         max_cost: float | None = None,
         evaluations: int = 400,
         rounds: int | None = None,
-        offspring: int = 4,
+        offspring: int = 5,
         seed: int = 0,
         operator: str = "conversation",
     ) -> r.Started:

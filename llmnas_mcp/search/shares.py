@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def share_out(total: int, capacity: Sequence[int], weight: Sequence[int]) -> list[int]:
+def share_out(total: int, capacity: Sequence[int], weight: Sequence[float]) -> list[int]:
     """Share `total` evaluations in proportion to `weight` (positive), none above its capacity.
 
     What an exhausted niche cannot use goes to the others; the sum is min(total, sum(capacity)).

@@ -71,19 +71,28 @@ rules = Table(
 )
 
 
+# Queries asked many times a round, built once.
+_SEARCH: sa.BindParameter[str] = sa.bindparam("search_id")
+_NICHE: sa.BindParameter[int] = sa.bindparam("niche")
+_AFTER: sa.BindParameter[int] = sa.bindparam("after")
+_newer = rules.alias()
+_later = sa.exists().where(
+    _newer.c.search_id == rules.c.search_id,
+    _newer.c.niche == rules.c.niche,
+    _newer.c.rule_id == rules.c.rule_id,
+    _newer.c.version > rules.c.version,
+)
+_active = sa.select(rules).where(rules.c.search_id == _SEARCH, rules.c.status == "active", ~_later)
 _RULE_ORDER = (rules.c.version, rules.c.rule_id)
-
-
-def _last_writings(search_id: str) -> sa.Select[Any]:
-    """The last writing of each rule that is not retired."""
-    newer = rules.alias()
-    later = sa.exists().where(
-        newer.c.search_id == rules.c.search_id,
-        newer.c.niche == rules.c.niche,
-        newer.c.rule_id == rules.c.rule_id,
-        newer.c.version > rules.c.version,
-    )
-    return sa.select(rules).where(rules.c.search_id == search_id, rules.c.status == "active", ~later)
+ACTIVE_RULES = _active.where(rules.c.niche == _NICHE).order_by(*_RULE_ORDER)
+ALL_RULES = sa.select(rules).where(rules.c.search_id == _SEARCH, rules.c.niche == _NICHE).order_by(*_RULE_ORDER)
+_counted = _active.subquery()
+RULE_COUNTS = sa.select(_counted.c.niche, sa.func.count().label("n")).group_by(_counted.c.niche)
+MEMBERS = (
+    sa.select(*(column for column in members.c if column.name not in ("search_id", "origin")))
+    .where(members.c.search_id == _SEARCH, members.c.id > _AFTER)
+    .order_by(members.c.id)
+)
 
 
 class Store:
@@ -144,10 +153,7 @@ class Store:
 
     def members(self, search_id: str, after: int = 0) -> list[dict[str, Any]]:
         """The members of a search without their origins, in the order they were kept; those with an id over `after`."""
-        columns = [column for column in members.c if column.name not in ("search_id", "origin")]
-        query = sa.select(*columns).where(members.c.search_id == search_id, members.c.id > after).order_by(members.c.id)
-        with self._reader.connect() as connection:
-            return [r._asdict() for r in connection.execute(query)]
+        return self._rows(MEMBERS, search_id=search_id, after=after)
 
     def add_members(self, search_id: str, rows: Sequence[dict[str, Any]], budget: int) -> tuple[list[str], int]:
         """Insert those rows that are new, as far as the budget goes. Returns what became of each, and the number used.
@@ -174,22 +180,19 @@ class Store:
 
     def rules(self, search_id: str, niche: int) -> list[dict[str, Any]]:
         """Every writing of every rule of a niche, oldest first."""
-        query = sa.select(rules).where(rules.c.search_id == search_id, rules.c.niche == niche).order_by(*_RULE_ORDER)
-        with self._reader.connect() as connection:
-            return [r._asdict() for r in connection.execute(query)]
+        return self._rows(ALL_RULES, search_id=search_id, niche=niche)
 
     def active_rules(self, search_id: str, niche: int) -> list[dict[str, Any]]:
         """The rules of a niche in force: the last writing of each that is not retired."""
-        with self._reader.connect() as connection:
-            query = _last_writings(search_id).where(rules.c.niche == niche).order_by(*_RULE_ORDER)
-            return [r._asdict() for r in connection.execute(query)]
+        return self._rows(ACTIVE_RULES, search_id=search_id, niche=niche)
 
     def count_active_rules(self, search_id: str) -> dict[int, int]:
         """How many rules are in force, by niche; niches without rules are left out."""
-        last = _last_writings(search_id).subquery()
-        query = sa.select(last.c.niche, sa.func.count().label("n")).group_by(last.c.niche)
+        return {row["niche"]: row["n"] for row in self._rows(RULE_COUNTS, search_id=search_id)}
+
+    def _rows(self, query: sa.Select[Any], **values: Any) -> list[dict[str, Any]]:
         with self._reader.connect() as connection:
-            return {row.niche: row.n for row in connection.execute(query)}
+            return [row._asdict() for row in connection.execute(query, values)]
 
     def add_rules(self, search_id: str, niche: int, version: int, rows: Sequence[dict[str, Any]]) -> bool:
         """Write version `version` of a niche's rules; False when someone else wrote that version first."""

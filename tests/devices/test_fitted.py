@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from llmnas_mcp.devices.lowering import lower
-from llmnas_mcp.devices.predictor import FOLDER, Prediction, held_out, predictions
+from llmnas_mcp.devices.predictor import FOLDER, Fit, fits, held_out, predict
 from llmnas_mcp.spaces import SearchSpace, get_space
 
 BARS = {"edgegpu": (0.988, 0.025), "edgetpu": (0.990, 0.02), "raspi4": (0.980, 0.06), "pixel3": (0.975, 0.07)}
@@ -39,11 +39,11 @@ def out() -> NDArray[np.bool_]:
 
 def figures(
     space: SearchSpace, truth: NDArray[np.float64], name: tuple[str, str], out: NDArray[np.bool_]
-) -> tuple[Prediction, float, NDArray[np.float64], int]:
-    prediction = predictions(space)[name]
+) -> tuple[Fit, float, NDArray[np.float64], int]:
     rows = out & (truth > 0)
-    off = np.abs(prediction.values[rows] / truth[rows] - 1)
-    return prediction, spearmanr(prediction.values[rows], truth[rows])[0], off, int(rows.sum())
+    values = predict(space, np.array(list(space.genotypes()))[rows], *name)
+    off = np.abs(values / truth[rows] - 1)
+    return fits(space)[name], spearmanr(values, truth[rows])[0], off, int(rows.sum())
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -62,18 +62,19 @@ def test_measured_boards_are_predicted_on_cells_never_seen(
 @pytest.mark.parametrize("name", ["eyeriss_latency", "eyeriss_energy", "fpga_latency", "fpga_energy"])
 def test_eyeriss_and_fpga_are_exact(space: SearchSpace, measured: Path, dataset: str, name: str) -> None:
     truth = table(measured, dataset)[name]
-    assert np.abs(predictions(space)[dataset, name].values / truth - 1).max() < 1e-4
+    values = predict(space, list(space.genotypes()), dataset, name)
+    assert np.abs(values / truth - 1).max() < 1e-4
 
 
 def test_the_shipped_figures_are_those_of_the_shipped_models(
     space: SearchSpace, measured: Path, out: NDArray[np.bool_]
 ) -> None:
     assert out.mean() >= 0.1
-    for name in predictions(space):
-        prediction, rho, off, count = figures(space, table(measured, name[0])[name[1]], name, out)
-        assert prediction.held_out == count
-        assert prediction.spearman == pytest.approx(rho, abs=1e-3)
-        assert prediction.error == pytest.approx(np.median(off), rel=0.01, abs=1e-6)
+    for name in fits(space):
+        fit, rho, off, count = figures(space, table(measured, name[0])[name[1]], name, out)
+        assert fit.held_out == count
+        assert fit.spearman == pytest.approx(rho, abs=1e-3)
+        assert fit.error == pytest.approx(np.median(off), rel=0.01, abs=1e-6)
 
 
 def test_the_models_do_not_know_the_cells_they_were_fitted_to_by_heart(

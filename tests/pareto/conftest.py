@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
+from itertools import pairwise, product
 from math import dist, prod
 from types import SimpleNamespace
 
@@ -40,7 +40,7 @@ def ranks_of(points: Points) -> list[int]:
 def hypervolume(points: Points, reference: Sequence[float]) -> float:
     """Cut the space at every coordinate into boxes and sum those that some point dominates."""
     cuts = [sorted({p[k] for p in points if p[k] < limit} | {limit}) for k, limit in enumerate(reference)]
-    boxes = product(*(list(zip(c[:-1], c[1:], strict=True)) for c in cuts))
+    boxes = product(*(list(pairwise(c)) for c in cuts))
     return sum(
         prod(high - low for low, high in box)
         for box in boxes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from time import process_time
 from types import SimpleNamespace
 
@@ -49,7 +50,7 @@ def test_ranks_are_those_of_peeling_one_front_after_the_other(slow: SimpleNamesp
 
 
 @given(PAIRS, st.randoms(use_true_random=False))
-def test_a_point_has_the_same_rank_wherever_it_stands(points: Points, random: np.random.Generator) -> None:
+def test_a_point_has_the_same_rank_wherever_it_stands(points: Points, random: Random) -> None:
     order = list(range(len(points)))
     random.shuffle(order)
     assert ranks_of([points[i] for i in order]).tolist() == ranks_of(points)[order].tolist()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
-from llmnas_mcp.scoring.aggregate import MEMBERS, rank_fractions, scores
+from llmnas_mcp.scoring.aggregate import MEMBERS, Aggregate, Ranking
 
 values = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=30).map(np.array)
 finite = st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=30).map(np.array)
@@ -15,7 +15,7 @@ finite = st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=30).map(np.array)
 
 @given(values)
 def test_rank_fractions_of_a_distribution_itself_are_its_mean_ranks(known: np.ndarray) -> None:
-    fractions = rank_fractions(known, known, np.ones(len(known), np.int64))
+    fractions = Ranking(known, np.ones(len(known), np.int64)).fractions(known)
     np.testing.assert_allclose(fractions, rankdata(known) / len(known))
 
 
@@ -24,13 +24,14 @@ def test_a_weight_counts_like_as_many_equal_values(known: np.ndarray, data: st.D
     weights = np.array(data.draw(st.lists(st.integers(1, 4), min_size=len(known), max_size=len(known))))
     written_out = np.repeat(known, weights)
     np.testing.assert_allclose(
-        rank_fractions(known, known, weights), rank_fractions(known, written_out, np.ones(len(written_out), np.int64))
+        Ranking(known, weights).fractions(known),
+        Ranking(written_out, np.ones(len(written_out), np.int64)).fractions(known),
     )
 
 
 @given(finite, finite)
 def test_rank_fractions_are_monotone_and_in_range_for_values_never_seen(new: np.ndarray, known: np.ndarray) -> None:
-    fractions = rank_fractions(np.sort(new), known, np.ones(len(known), np.int64))
+    fractions = Ranking(known, np.ones(len(known), np.int64)).fractions(np.sort(new))
     assert (np.diff(fractions) >= 0).all()
     assert (fractions > 0).all()
     assert (fractions <= 1).all()
@@ -40,7 +41,7 @@ def test_the_score_is_the_rank_of_the_sum_of_log_ranks() -> None:
     rng = np.random.default_rng(0)
     space = {name: rng.standard_normal(200) for name in MEMBERS}
     total = sum(np.log(rankdata(space[name]) / 200) for name in MEMBERS)
-    np.testing.assert_allclose(scores(space, space, np.ones(200, np.int64)), rankdata(total) / 200)
+    np.testing.assert_allclose(Aggregate(space, np.ones(200, np.int64)).scores(space), rankdata(total) / 200)
 
 
 def test_a_better_proxy_never_lowers_the_score() -> None:
@@ -48,5 +49,5 @@ def test_a_better_proxy_never_lowers_the_score() -> None:
     space = {name: rng.standard_normal(200) for name in MEMBERS}
     for name in MEMBERS:
         better = space | {name: space[name] + 0.1}
-        ones = np.ones(200, np.int64)
-        assert (scores(better, space, ones) >= scores(space, space, ones)).all()
+        aggregate = Aggregate(space, np.ones(200, np.int64))
+        assert (aggregate.scores(better) >= aggregate.scores(space)).all()

@@ -14,6 +14,8 @@ class Operator(ABC):
     """A way to search. Subclasses say how rules are learnt (`reason`) and architectures made (`design`)."""
 
     name: ClassVar[str]
+    # How many niches are worked in at once; None: all. Waiting for a language model is what gains from company.
+    concurrency: ClassVar[int | None] = None
 
     @abstractmethod
     async def reason(self, lab: LaboratoryClient, brief: r.Brief, round_: int) -> list[r.RuleEdit]:

@@ -16,6 +16,7 @@ class EvolutionOperator(Operator):
     """mine_rules -> update_knowledge_base -> breed_architectures -> submit_architectures."""
 
     name: ClassVar[str] = "evolution"
+    concurrency: ClassVar[int | None] = 1  # pure computing: side by side, niches only wait for the interpreter's lock
 
     async def reason(self, lab: LaboratoryClient, brief: r.Brief, round_: int) -> list[r.RuleEdit]:
         """Adopt every mined effect; drop the rules that are not found any more."""

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from llmnas_mcp.search.service import Laboratory
+from llmnas_mcp.search.shares import share_out
+from llmnas_mcp.spaces import get_space
+
+SPACE = get_space("nasbench201")
+NICHES = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 10)), min_size=1, max_size=8)
+TOTAL = st.integers(0, 150)
+
+
+@given(TOTAL, NICHES)
+def test_all_is_shared_out_and_no_niche_gets_more_than_it_can_use(total: int, niches: list[tuple[int, int]]) -> None:
+    capacity, weight = zip(*niches, strict=True)
+    shares = share_out(total, capacity, weight)
+    assert sum(shares) == min(total, sum(capacity))
+    assert all(0 <= share <= most for share, most in zip(shares, capacity, strict=True))
+
+
+@given(TOTAL, st.lists(st.integers(1, 10), min_size=1, max_size=8))
+def test_with_room_enough_every_niche_gets_its_part_by_weight(total: int, weight: list[int]) -> None:
+    shares = share_out(total, [10_000] * len(weight), weight)
+    assert all(share >= total * w // sum(weight) for share, w in zip(shares, weight, strict=True))
+
+
+@given(TOTAL, NICHES)
+def test_what_an_exhausted_niche_cannot_use_is_shared_among_the_others_as_if_it_were_not_there(
+    total: int, niches: list[tuple[int, int]]
+) -> None:
+    capacity, weight = zip(*niches, strict=True)
+    shares = share_out(total, capacity, weight)
+    full = [k for k in range(len(niches)) if shares[k] == capacity[k]]
+    rest = [k for k in range(len(niches)) if k not in full]
+    assume(rest)
+    left = total - sum(shares[k] for k in full)
+    assert [shares[k] for k in rest] == share_out(left, [capacity[k] for k in rest], [weight[k] for k in rest])
+
+
+@given(TOTAL, NICHES)
+def test_one_more_evaluation_takes_nothing_from_any_niche(total: int, niches: list[tuple[int, int]]) -> None:
+    capacity, weight = zip(*niches, strict=True)
+    pairs = zip(share_out(total, capacity, weight), share_out(total + 1, capacity, weight), strict=True)
+    assert all(one <= other for one, other in pairs)
+
+
+def test_a_round_has_as_many_evaluations_as_niches_times_offspring(lab: Laboratory) -> None:
+    started = lab.start_search(device="fpga", offspring=4, niches=3)
+    assert sum(n.share for n in started.niches) == 12
+    lab.submit_architectures(started.search_id, [SPACE.example])
+    assert sum(n.share for n in lab.get_search(started.search_id).niches) == 12
+
+
+def test_a_niche_with_members_on_the_front_gets_more_of_the_next_round(lab: Laboratory) -> None:
+    started = lab.start_search(device="fpga", offspring=8, niches=2)
+    cheap = [SPACE.format(cell) for cell in ((0, 0, 0, 2, 0, 0), (0, 0, 0, 1, 0, 0), (2, 0, 0, 2, 2, 0))]
+    lab.submit_architectures(started.search_id, cheap, 0)
+    assert len(lab.compute_pareto_front(started.search_id).front) > 1
+    before, after = started.niches, lab.get_search(started.search_id).niches
+    assert after[0].share > before[0].share
+    assert after[1].share < before[1].share
+
+
+def test_a_niche_never_gets_more_than_it_has_left(lab: Laboratory) -> None:
+    niches = lab.start_search(device="fpga", niches=7, offspring=500).niches
+    assert [n.size for n in niches[-2:]] == [20, 1]
+    assert [n.share for n in niches[-2:]] == [20, 1]
+    assert sum(n.share for n in niches) == 3500
+
+
+def test_a_niche_in_which_nothing_runs_gets_nothing(lab: Laboratory) -> None:
+    niches = lab.start_search(device="fpga", max_cost=1.2, niches=7, offspring=4).niches
+    assert niches[-1].size == niches[-1].share == 0
+    assert sum(n.share for n in niches) == min(28, sum(n.size for n in niches)) > 0
+
+
+def test_no_round_is_larger_than_what_is_left_of_the_budget(lab: Laboratory) -> None:
+    assert sum(n.share for n in lab.start_search(device="fpga", evaluations=5).niches) == 5
+
+
+def test_no_niche_is_given_up_in_a_whole_search(lab: Laboratory, hand: SimpleNamespace) -> None:
+    search = hand.play(lab, lab.start_search(device="fpga", niches=7, evaluations=400).search_id)
+    assert [n.niche for n in search.niches if not n.members] == []

@@ -1,0 +1,49 @@
+"""The examples and what the README shows."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_the_plain_client_lists_cells_by_rising_latency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMNAS_STORE", f"sqlite:///{tmp_path}/llmnas.db")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "plain_client.py")], capture_output=True, text=True, check=True
+    )
+    values = [float(line.split()[0]) for line in done.stdout.splitlines()]
+    assert len(values) == 4
+    assert values == sorted(values)
+
+
+def test_the_config_of_the_readme_is_the_one_in_examples() -> None:
+    shown = re.search(r'^    (\{"mcpServers".*)$', (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert shown
+    assert json.loads(shown[1]) == json.loads((ROOT / "examples" / "claude_desktop_config.json").read_text())
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    commands = set(re.findall(r"llmnas (data \w+|\w+)", (ROOT / "README.md").read_text()))
+    for name in commands:
+        done = subprocess.run(
+            [sys.executable, "-c", "from llmnas_agents.cli import main; main()", *name.split(), "--help"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"llmnas {name}: {done.stderr}"
+    assert {"search", "resume", "searches", "latency", "score", "devices", "spaces", "data import"} <= commands
+
+
+def test_imports_keep_to_the_floors() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "importlinter.cli", "lint"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
