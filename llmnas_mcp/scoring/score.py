@@ -62,19 +62,19 @@ def score_of(
     name = atlas.file_name(space, dataset.resolution)
     shipped, kept = atlas.SHIPPED / name, data / name
     path = shipped if shipped.exists() else kept
-    measured = dict(atlas.load(path).measured) if path.exists() else {}
-    looked_up = set(measured) if path is shipped else set()
+    known = atlas.load(path).measured if path.exists() else {}
 
-    sample = {} if measured else _sample(space)
-    todo = list(dict.fromkeys(cell for cell in [*sample, *cells] if cell not in measured))
+    sample = {} if known else _sample(space)
+    todo = list(dict.fromkeys(cell for cell in [*sample, *cells] if cell not in known))
+    live = {}
     for done, cell in enumerate(todo, start=1):
-        measured[cell] = engine.measure(space, cell, dataset.resolution)
+        live[cell] = engine.measure(space, cell, dataset.resolution)
         if done == len(sample):
-            atlas.make(sample, measured).save(path)
+            atlas.make(sample, live).save(path)
         if progress:
             progress(done, len(todo))
 
-    observed = np.array([measured[cell] for cell in cells]).reshape(-1, len(OBSERVED)).T
+    observed = np.array([live[cell] if cell in live else known[cell] for cell in cells]).reshape(-1, len(OBSERVED)).T
     proxies = _counts(space, cells, dataset) | {p.name: column for p, column in zip(OBSERVED, observed, strict=True)}
     score = _aggregate(path, space, dataset).scores(proxies)
 
@@ -83,7 +83,7 @@ def score_of(
     return Scores(
         score=score[rows],
         proxies={name: values[rows] for name, values in proxies.items()},
-        sources=tuple("atlas" if cell in looked_up else "computed" for cell in asked),
+        sources=tuple("computed" if cell in live or path is not shipped else "atlas" for cell in asked),
     )
 
 

@@ -53,18 +53,19 @@ def mine(space: SearchSpace, members: Sequence[Member], target: Target, most: in
     """
     if len(members) < FEWEST_RESULTS:
         return []
-    features, patterns = _features(space, members)
     y = np.array([getattr(m, target) for m in members], dtype=float)
     spread = y.std()
     if spread == 0:
         return []
-    mean, deviation = _posterior(features, np.array([len(p) for p in patterns]), (y - y.mean()) / spread)
+    features, terms = _features(space, np.array([m.genotype for m in members]))
+    order = np.array([len(term) for term in terms])
+    mean, deviation = _posterior(features, order, (y - y.mean()) / spread)
     found = []
     for k in np.argsort(-np.abs(mean), kind="stable")[:most]:
         shown = np.flatnonzero(features[:, k])
         found.append(
             Effect(
-                pattern=patterns[k],
+                pattern={space.positions[i]: space.choices[i][op] for i, op in terms[k]},
                 target=target,
                 effect=float(mean[k] * spread),
                 low=float((mean[k] - 1.96 * deviation[k]) * spread),
@@ -77,20 +78,22 @@ def mine(space: SearchSpace, members: Sequence[Member], target: Target, most: in
     return found
 
 
-def _features(space: SearchSpace, members: Sequence[Member]) -> tuple[NDArray[np.float64], list[Pattern]]:
-    """Indicator columns of every single choice and pair of choices that at least one member shows."""
-    genotypes = np.array([m.genotype for m in members])
-    columns, patterns = [], []
-    singles = [(i, op, genotypes[:, i] == op) for i, ops in enumerate(space.choices) for op in range(len(ops))]
-    for i, op, column in singles:
-        columns.append(column)
-        patterns.append({space.positions[i]: space.choices[i][op]})
-    for (i, a, one), (j, b, other) in combinations(singles, 2):
-        if i != j:
-            columns.append(one & other)
-            patterns.append({space.positions[i]: space.choices[i][a], space.positions[j]: space.choices[j][b]})
-    shown = [k for k, column in enumerate(columns) if 0 < column.sum() < len(members)]
-    return np.array([columns[k] for k in shown], dtype=float).T, [patterns[k] for k in shown]
+def _features(
+    space: SearchSpace, genotypes: NDArray[np.int_]
+) -> tuple[NDArray[np.float64], list[tuple[tuple[int, int], ...]]]:
+    """Indicator columns (n, terms) of every choice and every pair of choices that some members show and some don't.
+
+    A term is one or two of (position, choice).
+    """
+    singles = [(i, op) for i, ops in enumerate(space.choices) for op in range(len(ops))]
+    one = np.stack([genotypes[:, i] == op for i, op in singles], axis=1)
+    pairs = [(a, b) for a, b in combinations(range(len(singles)), 2) if singles[a][0] != singles[b][0]]
+    first, second = np.array(pairs).T
+    columns = np.hstack([one, one[:, first] & one[:, second]])
+    counts = columns.sum(0)
+    shown = np.flatnonzero((counts > 0) & (counts < len(genotypes)))
+    terms = [(single,) for single in singles] + [(singles[a], singles[b]) for a, b in pairs]
+    return columns[:, shown].astype(float), [terms[k] for k in shown]
 
 
 def _posterior(

@@ -166,17 +166,23 @@ class Store:
             connection.execute(
                 sa.select(searches.c.search_id).where(searches.c.search_id == search_id).with_for_update()
             )
-            known = set(connection.scalars(sa.select(members.c.architecture).where(members.c.search_id == search_id)))
+            mine = members.c.search_id == search_id
+            used = int(connection.scalar(sa.select(sa.func.count()).select_from(members).where(mine)) or 0)
+            asked = members.c.architecture.in_([row["architecture"] for row in rows])
+            known = set(connection.scalars(sa.select(members.c.architecture).where(mine, asked)))
+            new: list[dict[str, Any]] = []
             for row in rows:
                 if row["architecture"] in known:
                     outcome.append("duplicate")
-                elif len(known) >= budget:
+                elif used + len(new) >= budget:
                     outcome.append("budget")
                 else:
                     known.add(row["architecture"])
-                    connection.execute(members.insert().values(**row, search_id=search_id))
+                    new.append({**row, "search_id": search_id})
                     outcome.append("kept")
-        return outcome, len(known)
+            if new:
+                connection.execute(members.insert(), new)
+        return outcome, used + len(new)
 
     def rules(self, search_id: str, niche: int) -> list[dict[str, Any]]:
         """Every writing of every rule of a niche, oldest first."""

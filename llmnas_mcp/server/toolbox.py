@@ -36,9 +36,9 @@ class Toolbox:
             arguments = tool.fn_metadata.arg_model
             arguments.model_config["extra"] = "forbid"
             arguments.model_rebuild(force=True)
-            tool.parameters = _without_titles(arguments.model_json_schema(by_alias=True))
+            tool.parameters = _short(arguments.model_json_schema(by_alias=True))
             if tool.fn_metadata.output_schema is not None:
-                tool.fn_metadata.output_schema = _without_titles(tool.fn_metadata.output_schema, closed=False)
+                tool.fn_metadata.output_schema = _short(tool.fn_metadata.output_schema, closed=False)
             self.tools.append(tool)
             return function
 
@@ -57,21 +57,30 @@ def _with_readable_errors(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _without_titles(schema: Any, closed: bool = True) -> Any:
-    """A JSON schema without the titles and docstrings pydantic makes up from names: a third of its length.
+def _short(schema: dict[str, Any], closed: bool = True) -> dict[str, Any]:
+    """A JSON schema in half the length and quicker to check by: definitions inlined, made-up titles left out.
 
-    A schema of results is not closed either: a field more in a later version breaks no client.
+    pydantic's titles and docstrings say what the names say. A schema of results is not closed (`closed` false): a field
+    more in a later version breaks no client.
     """
-    if isinstance(schema, list):
-        return [_without_titles(item, closed) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    short = {}
-    for key, value in schema.items():
-        if key in ("properties", "$defs"):
-            short[key] = {name: _without_titles(part, closed) for name, part in value.items()}
-        elif key == "title" or (key == "description" and "properties" in schema):
-            continue
-        elif closed or value is not False or key != "additionalProperties":
-            short[key] = _without_titles(value, closed)
-    return short
+    definitions = schema.get("$defs", {})
+
+    def walk(part: Any) -> Any:
+        if isinstance(part, list):
+            return [walk(item) for item in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            part = {**definitions[part["$ref"].removeprefix("#/$defs/")], **part}
+        short = {}
+        for key, value in part.items():
+            if key == "properties":
+                short[key] = {name: walk(one) for name, one in value.items()}
+            elif key in ("$defs", "$ref", "title") or (key == "description" and "properties" in part):
+                continue
+            elif closed or key != "additionalProperties" or value is not False:
+                short[key] = walk(value)
+        return short
+
+    found: dict[str, Any] = walk(schema)
+    return found

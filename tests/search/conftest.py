@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from llmnas_mcp import results as r
+from llmnas_mcp.devices import cost_of
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
 from llmnas_mcp.spaces import SearchSpace, get_space
@@ -75,10 +79,18 @@ def play(
     return lab.get_search(search_id)
 
 
-def cost_below(lab: Laboratory, device: str, count: int) -> float:
-    """A limit within which exactly `count` architectures, or a few more of equal cost, run on the device."""
-    search_id = lab.start_search(device=device, evaluations=1).search_id
-    return float(np.sort(lab.members(search_id)[0].landscape.costs.values)[count - 1])
+@cache
+def costs_on(device: str, dataset: str) -> NDArray[np.float64]:
+    """What every distinct architecture takes on a device, rising; those that cannot run last."""
+    space = get_space("nasbench201")
+    cells = space.distinct()
+    costs = cost_of(space, cells, device=device, dataset=dataset, objective="latency", data=Path("nowhere"))
+    return np.sort(costs.values)
+
+
+def cost_below(device: str, count: int, dataset: str = "cifar10") -> float:
+    """A limit within which `count` architectures run on the device, or a few more where costs are equal."""
+    return float(costs_on(device, dataset)[count - 1])
 
 
 def remembered(lab: Laboratory, search_id: str) -> tuple[list[dict[str, object]], list[r.Rule], r.Front]:

@@ -31,7 +31,7 @@ def share_with_pattern(lab: Laboratory, search_id: str, effect: float | None) ->
     return sum(name.endswith("nor_conv_1x1~2|") for name in bred) / len(bred)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(
     first=st.integers(0, 20),
     count=st.integers(1, 60),

@@ -11,16 +11,16 @@ from llmnas_mcp.results import MemberInfo
 from llmnas_mcp.search.service import Laboratory
 
 
-@pytest.fixture
-def search_id(lab: Laboratory, hand: SimpleNamespace) -> str:
+@pytest.fixture(scope="module")
+def search_id(shared_lab: Laboratory, hand: SimpleNamespace) -> str:
     """A search of three niches after some rounds."""
-    started = lab.start_search(device="fpga", niches=3, offspring=8, evaluations=100, max_cost=7)
-    hand.play(lab, started.search_id, rounds=3)
+    started = shared_lab.start_search(device="fpga", niches=3, offspring=8, evaluations=100, max_cost=7)
+    hand.play(shared_lab, started.search_id, rounds=3)
     return str(started.search_id)
 
 
-def members(lab: Laboratory, search_id: str, niche: int | None = None) -> list[MemberInfo]:
-    return lab.list_niche_members(search_id, niche, sort="newest", limit=1000).members
+def members(shared_lab: Laboratory, search_id: str, niche: int | None = None) -> list[MemberInfo]:
+    return shared_lab.list_niche_members(search_id, niche, sort="newest", limit=1000).members
 
 
 def front(found: list[MemberInfo]) -> list[MemberInfo]:
@@ -37,9 +37,9 @@ def front(found: list[MemberInfo]) -> list[MemberInfo]:
     )
 
 
-def test_the_brief_of_a_new_niche_has_its_limits_and_nothing_yet(lab: Laboratory) -> None:
-    started = lab.start_search(device="raspi4", niches=3, max_cost=20)
-    brief = lab.get_brief(started.search_id, 1)
+def test_the_brief_of_a_new_niche_has_its_limits_and_nothing_yet(shared_lab: Laboratory) -> None:
+    started = shared_lab.start_search(device="raspi4", niches=3, max_cost=20)
+    brief = shared_lab.get_brief(started.search_id, 1)
     info = started.niches[1]
     assert (brief.params_low_m, brief.params_high_m) == (info.params_low_m, info.params_high_m)
     assert (brief.untried, brief.share) == (info.size, info.share)
@@ -51,19 +51,21 @@ def test_the_brief_of_a_new_niche_has_its_limits_and_nothing_yet(lab: Laboratory
 
 
 @pytest.mark.parametrize("niche", range(3))
-def test_the_brief_counts_what_is_left_to_try(lab: Laboratory, search_id: str, niche: int) -> None:
-    info = lab.get_search(search_id).niches[niche]
-    brief = lab.get_brief(search_id, niche)
-    assert info.members == len(members(lab, search_id, niche)) > 0
+def test_the_brief_counts_what_is_left_to_try(shared_lab: Laboratory, search_id: str, niche: int) -> None:
+    info = shared_lab.get_search(search_id).niches[niche]
+    brief = shared_lab.get_brief(search_id, niche)
+    assert info.members == len(members(shared_lab, search_id, niche)) > 0
     assert brief.untried == info.size - info.members
     assert brief.share == info.share
     assert brief.round == 4
 
 
 @pytest.mark.parametrize("niche", range(3))
-def test_the_parents_are_members_of_the_niche_its_front_first(lab: Laboratory, search_id: str, niche: int) -> None:
-    own = members(lab, search_id, niche)
-    parents = lab.get_brief(search_id, niche).parents
+def test_the_parents_are_members_of_the_niche_its_front_first(
+    shared_lab: Laboratory, search_id: str, niche: int
+) -> None:
+    own = members(shared_lab, search_id, niche)
+    parents = shared_lab.get_brief(search_id, niche).parents
     assert len(parents) == min(12, len(own))
     assert all(parent in own for parent in parents)
     best = front(own)
@@ -73,29 +75,29 @@ def test_the_parents_are_members_of_the_niche_its_front_first(lab: Laboratory, s
 
 @pytest.mark.parametrize("niche", range(3))
 def test_the_gaps_are_the_widest_steps_of_cost_along_the_niches_front(
-    lab: Laboratory, search_id: str, niche: int
+    shared_lab: Laboratory, search_id: str, niche: int
 ) -> None:
-    steps = list(pairwise(front(members(lab, search_id, niche))))
+    steps = list(pairwise(front(members(shared_lab, search_id, niche))))
     assert steps
-    gaps = [(g.cost_from, g.cost_to, g.score_from, g.score_to) for g in lab.get_brief(search_id, niche).gaps]
+    gaps = [(g.cost_from, g.cost_to, g.score_from, g.score_to) for g in shared_lab.get_brief(search_id, niche).gaps]
     widest = sorted(steps, key=lambda s: s[0].cost - s[1].cost)[:5]
     assert gaps == [(a.cost, b.cost, a.score, b.score) for a, b in widest]
 
 
-def test_the_last_tried_are_the_niches_newest_members(lab: Laboratory, search_id: str) -> None:
-    newest = [m.architecture for m in members(lab, search_id, 0)]
-    assert lab.get_brief(search_id, 0).tried == newest[:20][::-1]
+def test_the_last_tried_are_the_niches_newest_members(shared_lab: Laboratory, search_id: str) -> None:
+    newest = [m.architecture for m in members(shared_lab, search_id, 0)]
+    assert shared_lab.get_brief(search_id, 0).tried == newest[:20][::-1]
 
 
-def test_members_are_sorted_as_asked(lab: Laboratory, search_id: str) -> None:
-    newest = members(lab, search_id)
+def test_members_are_sorted_as_asked(shared_lab: Laboratory, search_id: str) -> None:
+    newest = members(shared_lab, search_id)
 
     def by(sort: str) -> list[MemberInfo]:
-        found = lab.list_niche_members(search_id, sort=sort, limit=1000).members
+        found = shared_lab.list_niche_members(search_id, sort=sort, limit=1000).members
         assert sorted(m.architecture for m in found) == sorted(m.architecture for m in newest)
         return found
 
-    assert [m.architecture for m in newest] == [m.architecture for m in lab.members(search_id)[1]][::-1]
+    assert [m.architecture for m in newest] == [m.architecture for m in shared_lab.members(search_id)[1]][::-1]
     scores, costs = [m.score for m in by("score")], [m.cost for m in by("cost")]
     assert scores == sorted(scores, reverse=True)
     assert costs == sorted(costs)
@@ -105,12 +107,14 @@ def test_members_are_sorted_as_asked(lab: Laboratory, search_id: str) -> None:
 
 @pytest.mark.parametrize("niche", [None, 0])
 @pytest.mark.parametrize("sort", ["front", "score", "cost", "newest"])
-def test_pages_together_are_the_whole_list(lab: Laboratory, search_id: str, niche: int | None, sort: str) -> None:
-    whole = lab.list_niche_members(search_id, niche, sort=sort, limit=1000)
+def test_pages_together_are_the_whole_list(
+    shared_lab: Laboratory, search_id: str, niche: int | None, sort: str
+) -> None:
+    whole = shared_lab.list_niche_members(search_id, niche, sort=sort, limit=1000)
     assert (whole.total, whole.truncated, whole.next) == (len(whole.members), False, None)
     pages, offset = [], 0
     while True:
-        page = lab.list_niche_members(search_id, niche, sort=sort, limit=7, offset=offset)
+        page = shared_lab.list_niche_members(search_id, niche, sort=sort, limit=7, offset=offset)
         pages += page.members
         offset += 7
         assert page.total == whole.total
@@ -121,11 +125,11 @@ def test_pages_together_are_the_whole_list(lab: Laboratory, search_id: str, nich
     assert pages == whole.members
 
 
-def test_beyond_the_last_member_there_is_an_empty_page(lab: Laboratory, search_id: str) -> None:
-    page = lab.list_niche_members(search_id, offset=10_000)
+def test_beyond_the_last_member_there_is_an_empty_page(shared_lab: Laboratory, search_id: str) -> None:
+    page = shared_lab.list_niche_members(search_id, offset=10_000)
     assert (page.members, page.truncated, page.next) == ([], False, None)
 
 
-def test_a_list_can_be_of_one_niche(lab: Laboratory, search_id: str) -> None:
-    assert {m.niche for m in members(lab, search_id, 2)} == {2}
-    assert sum(len(members(lab, search_id, niche)) for niche in range(3)) == len(members(lab, search_id))
+def test_a_list_can_be_of_one_niche(shared_lab: Laboratory, search_id: str) -> None:
+    assert {m.niche for m in members(shared_lab, search_id, 2)} == {2}
+    assert sum(len(members(shared_lab, search_id, niche)) for niche in range(3)) == len(members(shared_lab, search_id))

@@ -63,7 +63,7 @@ def check_members(lab: Laboratory, search: r.Search) -> None:
 def test_whole_searches_breed_and_keep_within_every_niche(
     shared_lab: Laboratory, hand: SimpleNamespace, share: float, evaluations: int, **asked: Any
 ) -> None:
-    limit = hand.cost_below(shared_lab, asked["device"], max(1, int(share * 5000)))
+    limit = hand.cost_below(asked["device"], max(1, int(share * 5000)), asked["dataset"])
     started = shared_lab.start_search(max_cost=limit, evaluations=evaluations, **asked)
     search = shared_lab.get_search(started.search_id)
 
@@ -79,7 +79,7 @@ def test_whole_searches_breed_and_keep_within_every_niche(
     assert end.used == min(evaluations, sum(n.size for n in end.niches))
 
 
-@settings(max_examples=15)
+@settings(max_examples=12)
 @given(
     batches=st.lists(st.tuples(st.integers(0, 3), st.lists(CELLS, max_size=12)), max_size=6),
     device=st.sampled_from(DEVICES),
@@ -88,7 +88,7 @@ def test_whole_searches_breed_and_keep_within_every_niche(
 def test_architectures_sent_anywhere_are_kept_at_home_or_refused(
     shared_lab: Laboratory, hand: SimpleNamespace, batches: list[tuple[int, list[str]]], device: str, limited: bool
 ) -> None:
-    limit = hand.cost_below(shared_lab, device, 2500) if limited else None
+    limit = hand.cost_below(device, 2500) if limited else None
     search_id = shared_lab.start_search(device=device, niches=4, max_cost=limit, evaluations=40).search_id
     for niche, architectures in batches:
         for result in shared_lab.submit_architectures(search_id, architectures, niche).results:

@@ -30,8 +30,8 @@ class Base:
 
 
 @pytest.fixture
-def base(lab: Laboratory) -> Base:
-    return Base(lab)
+def base(shared_lab: Laboratory) -> Base:
+    return Base(shared_lab)
 
 
 def test_an_added_rule_is_in_force_with_all_that_was_said(base: Base) -> None:

@@ -35,7 +35,7 @@ def base(lab: Laboratory, space: SearchSpace) -> KnowledgeBase:
     return KnowledgeBase(lab.store, space, lab.start_search(device="fpga").search_id, 0)
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(st.lists(st.lists(EDITS, max_size=4), max_size=5), st.data())
 def test_every_version_can_be_brought_back_as_a_new_one(
     shared_lab: Laboratory, space: SearchSpace, batches: list[list[RuleEdit]], data: st.DataObject

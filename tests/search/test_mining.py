@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -141,6 +141,7 @@ def test_few_results_make_weaker_effects_than_many() -> None:
     assert width[0] > width[1]
 
 
+@settings(max_examples=50)
 @given(st.integers(0, 1000), st.integers(FEWEST_RESULTS, 40), st.integers(1, 50))
 def test_every_effect_is_consistent_in_itself(seed: int, count: int, most: int) -> None:
     members = simulate(planted(ONE, 0.1), count=count, seed=seed)
@@ -158,6 +159,7 @@ def test_every_effect_is_consistent_in_itself(seed: int, count: int, most: int) 
         assert list(e.evidence) == shown[:3]
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 1000))
 def test_effects_are_in_the_unit_of_the_target_and_no_matter_in_which_order_the_results_came(seed: int) -> None:
     members = simulate(planted(ONE, 0.1), count=20, seed=seed)

@@ -4,7 +4,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmnas_mcp.errors import LabError
@@ -73,6 +73,7 @@ def test_niches_are_contiguous_and_every_network_has_exactly_one(params: list[in
     assert all(any(n.holds(p) for p in params) for n in niches)
 
 
+@settings(max_examples=40)
 @given(PARAMS, st.randoms(use_true_random=False))
 def test_how_often_and_in_which_order_a_complexity_occurs_does_not_move_the_cut(params: list[int], random) -> None:  # type: ignore[no-untyped-def]
     more = params + random.choices(params, k=20)

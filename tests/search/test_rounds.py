@@ -95,7 +95,7 @@ def test_the_budget_is_used_to_the_last_evaluation(lab: Laboratory, hand: Simple
 
 
 def test_exhausted_niches_hand_on_their_share_until_all_is_evaluated(lab: Laboratory, hand: SimpleNamespace) -> None:
-    limit = hand.cost_below(lab, "pixel3", 150)
+    limit = hand.cost_below("pixel3", 150)
     search_id = lab.start_search(device="pixel3", evaluations=1000, max_cost=limit, niches=7, offspring=5).search_id
     sizes = [n.size for n in lab.get_search(search_id).niches]
     assert 0 in sizes

@@ -66,10 +66,12 @@ def test_a_niche_with_members_on_the_front_gets_more_of_the_next_round(lab: Labo
 
 
 def test_a_niche_never_gets_more_than_it_has_left(lab: Laboratory) -> None:
-    niches = lab.start_search(device="fpga", niches=7, offspring=500).niches
-    assert [n.size for n in niches[-2:]] == [20, 1]
-    assert [n.share for n in niches[-2:]] == [20, 1]
-    assert sum(n.share for n in niches) == 3500
+    search_id = lab.start_search(device="fpga", niches=7, offspring=1000, evaluations=10_000).search_id
+    last = SPACE.format((3, 3, 3, 3, 3, 3))
+    lab.submit_architectures(search_id, [last])
+    niches = lab.get_search(search_id).niches
+    assert [n.share for n in niches] == [n.size - n.members for n in niches]
+    assert niches[-1].share == 0
 
 
 def test_a_niche_in_which_nothing_runs_gets_nothing(lab: Laboratory) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmnas_mcp.errors import DataError
@@ -52,6 +52,7 @@ def test_any_sequence_of_batches_keeps_each_architecture_once_and_never_exceeds_
         assert names(store, search_id) == kept
 
 
+@settings(max_examples=30)
 @given(BATCHES, st.randoms(use_true_random=False))
 def test_the_order_of_batches_does_not_change_what_is_kept(store: Store, batches: list[list[str]], random) -> None:  # type: ignore[no-untyped-def]
     one, other = store.add_search(SEARCH, "a"), store.add_search(SEARCH, "a")

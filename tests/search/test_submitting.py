@@ -19,7 +19,7 @@ SPACE = get_space("nasbench201")
 # A cell of two 3x3 convolutions; the same with its inner nodes swapped and dead edges; others of two, one and six.
 TWO, TWIN, OTHER, ONE, SIX = (
     SPACE.format(cell)
-    for cell in ((0, 3, 0, 3, 0, 2), (3, 4, 1, 3, 2, 0), (0, 3, 0, 3, 0, 4), (0, 0, 0, 3, 0, 0), (3, 3, 3, 3, 3, 3))
+    for cell in ((0, 3, 0, 0, 0, 3), (3, 4, 1, 0, 3, 0), (0, 3, 0, 1, 0, 3), (0, 0, 0, 3, 0, 0), (3, 3, 3, 3, 3, 3))
 )
 # A few cells and twins of them: what is the same network must be found to be, and what is malformed must do no harm.
 CELLS = [(3, 0, 0, 1, 2, 0), (1, 3, 0, 2, 0, 0), (0, 3, 4, 1, 0, 2), (3, 2, 0, 1, 4, 2), (0, 0, 0, 0, 0, 0)]
