@@ -61,7 +61,8 @@ async def run(
         state = (await graph.aget_state(config)).values
     front = await front_json(lab, search_id, state.get("wall_s", 0.0) + deps.lap())
     if out is not None:
-        write_front(out, front, await lab.plot_pareto_front(search_id))
+        save(out / "front.json", json.dumps(front, indent=1).encode() + b"\n", search_id)
+        save(out / "front.png", await lab.plot_pareto_front(search_id), search_id)
         listen({"event": "saved", "out": str(out)})
     return front
 
@@ -82,15 +83,14 @@ async def front_json(lab: LaboratoryClient, search_id: str, wall_s: float) -> di
     }
 
 
-def write_front(out: Path, front: dict[str, Any], picture: bytes) -> None:
-    """Leave front.json and front.png in a folder; each is whole or not there."""
+def save(path: Path, content: bytes, search_id: str) -> None:
+    """Write a file that is whole or not there; raises LabError with the way to try again."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, content in (("front.json", json.dumps(front, indent=1).encode() + b"\n"), ("front.png", picture)):
-            part = out / f".{name}.{os.getpid()}"
-            part.write_bytes(content)
-            part.replace(out / name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        part.replace(path)
     except OSError as error:
         raise LabError(
-            f"Cannot write to {out} ({error.strerror}); nothing is lost: llmnas resume {front['search_id']} --out DIR"
+            f"Cannot write {path} ({error.strerror}). Nothing is lost: llmnas resume {search_id} --out DIR"
         ) from error

@@ -6,6 +6,7 @@ Inputs are never modified; points must be finite.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -82,27 +83,33 @@ def hypervolume(points: ArrayLike, reference: Sequence[float]) -> float:
 def igd(points: ArrayLike, reference_front: ArrayLike) -> float:
     """Inverted generational distance: mean distance from a reference front to the points; smaller is better, 0 is best.
 
-    Euclidean, averaged over the reference front (Coello and Reyes-Sierra 2004).
+    Euclidean, averaged over the reference front (Coello and Reyes-Sierra 2004); infinite without points.
 
     >>> round(igd([[0, 1], [1, 0]], [[0, 1], [1, 0], [0.5, 0.5]]), 4)
     0.2357
     """
+    array = _points(points)
+    if not len(array):
+        return math.inf
     import moocore
 
-    return float(moocore.igd(_points(points), ref=_points(reference_front)))
+    return float(moocore.igd(array, ref=_points(reference_front)))
 
 
 def igd_plus(points: ArrayLike, reference_front: ArrayLike) -> float:
     """IGD that counts only how much worse the points are, so it never rewards a dominated set; smaller is better.
 
-    Ishibuchi et al. 2015.
+    Ishibuchi et al. 2015; infinite without points.
 
     >>> igd_plus([[0, 0]], [[0, 1], [1, 0]])
     0.0
     """
+    array = _points(points)
+    if not len(array):
+        return math.inf
     import moocore
 
-    return float(moocore.igd_plus(_points(points), ref=_points(reference_front)))
+    return float(moocore.igd_plus(array, ref=_points(reference_front)))
 
 
 def _points(points: ArrayLike) -> NDArray[np.float64]:

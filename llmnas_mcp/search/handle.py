@@ -99,8 +99,8 @@ class SearchHandle:
     def shares(self, members: Sequence[Member]) -> list[int]:
         """How many evaluations each niche may use in the next round; what one cannot use goes to the others.
 
-        In proportion to its members on the merged front, plus a prior by the square root of its size (1 on average), so
-        that no niche is given up and none is paid for more than it can hold.
+        In proportion to its members on the merged front, plus a prior by the square root of its size (1 on average, at
+        least 0.25, so that even a niche of one architecture has it tried).
         """
         tried = Counter(m.niche for m in members)
         on_front = Counter(m.niche for m in front_members(members, self.scale))
@@ -111,5 +111,5 @@ class SearchHandle:
             total = 0
         total = min(total, self.row["evaluations"] - len(members))
         prior = np.sqrt(np.maximum(self.sizes, 1))
-        weights = prior / prior.mean() + [on_front[k] for k in range(len(capacity))]
+        weights = np.maximum(prior / prior.mean(), 0.25) + [on_front[k] for k in range(len(capacity))]
         return share_out(total, capacity, list(weights))

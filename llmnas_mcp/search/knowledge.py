@@ -86,8 +86,9 @@ class KnowledgeBase:
             return Edited(rule_id=edit.rule_id, status="refused", reason=problem)
         if edit.action == "add":
             same = next((r for r in state.values() if r.status == "active" and r.statement == edit.statement), None)
-            if same:
-                return Edited(rule_id=same.rule_id, status="unchanged", reason="this rule is in force already")
+            if same:  # said before: what is new about it is a revision
+                edit, old = edit.model_copy(update={"action": "revise", "rule_id": same.rule_id}), same
+        if edit.action == "add":
             rule_id, old = f"{self._niche}.{len(state) + 1}", None
             content = edit.model_dump(include=set(_FIELDS))
         else:
@@ -112,8 +113,9 @@ class KnowledgeBase:
         return Edited(rule_id=rule_id, status=done, reason=None)
 
     def _problem(self, edit: RuleEdit, old: Rule | None) -> str | None:
-        if edit.action == "add" and not (edit.statement or "").strip():
-            return "a new rule needs a statement"
+        states = edit.action == "add" or (edit.action == "revise" and "statement" in edit.model_fields_set)
+        if states and not (edit.statement or "").strip():
+            return "a rule needs a statement"
         if edit.action != "add" and old is None:
             return f"there is no rule {edit.rule_id!r} in niche {self._niche}: get_brief lists them"
         for position, operation in edit.pattern.items():

@@ -24,6 +24,7 @@ Target = Literal["score", "cost"]
 Pattern = dict[str, str]
 
 FEWEST_RESULTS = 6
+MOST_RESULTS = 500  # the newest; the time grows with the cube
 _PAIR_STRENGTH = (0.0, 0.3, 1.0)
 _NOISE = (0.003, 0.03, 0.15, 0.5)
 
@@ -53,6 +54,7 @@ def mine(space: SearchSpace, members: Sequence[Member], target: Target, most: in
     """
     if len(members) < FEWEST_RESULTS:
         return []
+    members = members[-MOST_RESULTS:]
     y = np.array([getattr(m, target) for m in members], dtype=float)
     spread = y.std()
     if spread == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from threading import Lock
@@ -59,7 +60,7 @@ class Laboratory:
         max_cost: float | None = None,
         evaluations: int = 400,
         rounds: int | None = None,
-        offspring: int = 5,
+        offspring: int = 6,
         seed: int = 0,
         operator: str = "conversation",
     ) -> r.Started:
@@ -74,6 +75,8 @@ class Laboratory:
             raise LabError(f"rounds={rounds} is out of range: choose at least 1, or leave it out to use the budget.")
         if not 0 <= seed < 2**31:
             raise LabError(f"seed={seed} is out of range: choose 0 to {2**31 - 1:,}.")
+        if max_cost is not None and not 0 < max_cost < math.inf:
+            raise LabError(f"max_cost={max_cost} is out of range: choose a positive number, or leave it out.")
         where = get_space(space)
         landscape = Landscape.of(where, dataset_shape(dataset), device, objective, self.settings.data)
         if not landscape.admissible(max_cost).any():
@@ -305,7 +308,10 @@ class Laboratory:
     # what they share -------------------------------------------------------------------------------------------------
 
     def _handle(self, search_id: str) -> SearchHandle:
-        handle = self._open.get(search_id)
+        with self._lock:
+            handle = self._open.get(search_id)
+            if handle is not None:
+                self._open.move_to_end(search_id)
         if handle is None:
             row = self.store.search(search_id)
             if row is None:

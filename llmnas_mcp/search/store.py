@@ -6,6 +6,7 @@ that doing a step twice changes nothing. Each public method is one transaction.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,7 +84,7 @@ _later = sa.exists().where(
     _newer.c.version > rules.c.version,
 )
 _active = sa.select(rules).where(rules.c.search_id == _SEARCH, rules.c.status == "active", ~_later)
-_RULE_ORDER = (rules.c.version, rules.c.rule_id)
+_RULE_ORDER = (rules.c.version, sa.func.length(rules.c.rule_id), rules.c.rule_id)
 ACTIVE_RULES = _active.where(rules.c.niche == _NICHE).order_by(*_RULE_ORDER)
 ALL_RULES = sa.select(rules).where(rules.c.search_id == _SEARCH, rules.c.niche == _NICHE).order_by(*_RULE_ORDER)
 _counted = _active.subquery()
@@ -99,25 +100,27 @@ class Store:
     """Searches, members and rules in one database."""
 
     def __init__(self, url: str) -> None:
+        shown = re.sub(r"//[^@/]*@", "//***@", url)  # a password stays out of messages
         try:
             parsed = make_url(url)
-        except sa.exc.ArgumentError as error:
-            raise DataError(f"LLMNAS_STORE={url!r} is not an SQLAlchemy URL. Example: sqlite:///searches.db") from error
-        sqlite = parsed.get_backend_name() == "sqlite"
-        if sqlite and parsed.database in (None, "", ":memory:"):
-            raise DataError(f"LLMNAS_STORE={url!r} keeps nothing. Name a file, for example sqlite:///searches.db")
-        if sqlite:
-            Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-        self.engine = sa.create_engine(parsed, connect_args={"timeout": 30} if sqlite else {})
-        if sqlite:
-            _configure_sqlite(self.engine)
-        self._reader = self.engine.execution_options(reading=True)
-        try:
+            sqlite = parsed.get_backend_name() == "sqlite"
+            if sqlite and parsed.database in (None, "", ":memory:"):
+                raise DataError(
+                    f"The store {shown!r} keeps nothing. Set LLMNAS_STORE or --store to a file, for example sqlite:///searches.db"
+                )
+            if sqlite:
+                Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+            self.engine = sa.create_engine(parsed, connect_args={"timeout": 30} if sqlite else {})
+            if sqlite:
+                _configure_sqlite(self.engine)
             metadata.create_all(self.engine)
-        except sa.exc.OperationalError as error:
+        except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
+            reason = getattr(error, "orig", None) or error
             raise DataError(
-                f"The store {parsed.render_as_string()} cannot be opened ({error.orig}). Set LLMNAS_STORE or --store."
+                f"The store {shown!r} cannot be opened: {reason}. Set LLMNAS_STORE or --store to an SQLAlchemy URL, for"
+                " example sqlite:///searches.db"
             ) from error
+        self._reader = self.engine.execution_options(reading=True)
 
     def close(self) -> None:
         """Release the database's files and connections."""

@@ -71,12 +71,12 @@ def submit(
         status, reason = "refused", c.reason
         if reason is None and c.architecture in known:
             status, reason = "duplicate", f"evaluated in round {known[c.architecture].round}"
-        elif reason is None and (fresh[c.architecture] != i or became.get(c.architecture) == "duplicate"):
-            status, reason = "duplicate", "submitted more than once"
-        elif reason is None and became.get(c.architecture) == "kept":
+        elif reason is None and became.get(c.architecture, "budget") == "budget":
+            reason = f"the budget of {budget} evaluations is used"
+        elif reason is None and fresh[c.architecture] == i and became[c.architecture] == "kept":
             status = "kept"
         elif reason is None:
-            reason = f"the budget of {budget} evaluations is used"
+            status, reason = "duplicate", "submitted more than once"
         shown = status != "refused"
         results.append(
             Submitted(

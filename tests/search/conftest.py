@@ -81,16 +81,17 @@ def play(
 
 @cache
 def costs_on(device: str, dataset: str) -> NDArray[np.float64]:
-    """What every distinct architecture takes on a device, rising; those that cannot run last."""
+    """What every distinct architecture that runs on a device takes there, rising."""
     space = get_space("nasbench201")
     cells = space.distinct()
     costs = cost_of(space, cells, device=device, dataset=dataset, objective="latency", data=Path("nowhere"))
-    return np.sort(costs.values)
+    return np.sort(costs.values[np.isfinite(costs.values)])
 
 
 def cost_below(device: str, count: int, dataset: str = "cifar10") -> float:
     """A limit within which `count` architectures run on the device, or a few more where costs are equal."""
-    return float(costs_on(device, dataset)[count - 1])
+    costs = costs_on(device, dataset)
+    return float(costs[min(count, len(costs)) - 1])
 
 
 def remembered(lab: Laboratory, search_id: str) -> tuple[list[dict[str, object]], list[r.Rule], r.Front]:

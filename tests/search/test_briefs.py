@@ -60,7 +60,7 @@ def test_the_brief_counts_what_is_left_to_try(shared_lab: Laboratory, search_id:
     assert brief.round == 4
 
 
-@pytest.mark.parametrize("niche", range(3))
+@pytest.mark.parametrize("niche", range(2))
 def test_the_parents_are_members_of_the_niche_its_front_first(
     shared_lab: Laboratory, search_id: str, niche: int
 ) -> None:
@@ -73,7 +73,7 @@ def test_the_parents_are_members_of_the_niche_its_front_first(
     assert {p.architecture for p in parents[: len(best)]} == {m.architecture for m in best}
 
 
-@pytest.mark.parametrize("niche", range(3))
+@pytest.mark.parametrize("niche", range(2))
 def test_the_gaps_are_the_widest_steps_of_cost_along_the_niches_front(
     shared_lab: Laboratory, search_id: str, niche: int
 ) -> None:

@@ -113,8 +113,8 @@ def test_the_same_edits_twice_make_no_new_version(base: Base, edits: list[RuleEd
 @pytest.mark.parametrize(
     ("edit", "reason"),
     [
-        ({"action": "add"}, "a new rule needs a statement"),
-        ({"action": "add", "statement": " \n"}, "a new rule needs a statement"),
+        ({"action": "add"}, "a rule needs a statement"),
+        ({"action": "add", "statement": " \n"}, "a rule needs a statement"),
         ({"action": "add", **SKIP, "pattern": {"3->0": "none"}}, "position '3->0' is unknown: use one of 0->1, .*2->3"),
         ({"action": "add", **SKIP, "pattern": {"0->1": "conv"}}, "operation 'conv' is unknown at 0->1: .*nor_conv_3x3"),
         ({"action": "add", **SKIP, "evidence": [CELL, "some"]}, "evidence must be architectures; 'some' is none"),

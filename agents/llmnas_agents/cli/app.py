@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 out = Console(width=None if sys.stdout.isatty() else 200)  # a pipe is not 80 columns wide
-err = Console(stderr=True)
+err = Console(stderr=True, soft_wrap=True)
 
 Device = Annotated[str, typer.Option(help="The device: see `llmnas devices`.")]
 Dataset = Annotated[str, typer.Option(help="cifar10, cifar100, or one with an imported table.")]

@@ -35,7 +35,7 @@ def search(
     operator: Annotated[str, typer.Option(help="Who searches: evolution.")] = "evolution",
     niches: Annotated[int | None, typer.Option(help="Default: the clear clusters of the space's complexity.")] = None,
     rounds: Annotated[int | None, typer.Option(help="Stop after so many. Default: when the budget is used.")] = None,
-    offspring: Annotated[int, typer.Option(help="Per niche and round, on average.")] = 5,
+    offspring: Annotated[int, typer.Option(help="Per niche and round, on average.")] = 6,
     evaluations: Annotated[int, typer.Option(help="Budget of scored architectures.")] = 400,
     max_latency: Annotated[float | None, typer.Option(help="Limit in ms that holds in the front.")] = None,
     max_energy: Annotated[float | None, typer.Option(help="Limit in mJ, with --objective energy.")] = None,

@@ -28,7 +28,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
         max_cost: Annotated[float | None, Field(gt=0, description="limit on latency (ms) or energy (mJ)")] = None,
         evaluations: Annotated[int, Field(description="budget of scored architectures")] = 400,
         rounds: Annotated[int | None, Field(description="stop after so many; default: when the budget is used")] = None,
-        offspring: Annotated[int, Field(description="per niche and round, on average")] = 5,
+        offspring: Annotated[int, Field(description="per niche and round, on average")] = 6,
         seed: int = 0,
         operator: Annotated[str, Field(max_length=40, description="who searches")] = "conversation",
     ) -> r.Started:

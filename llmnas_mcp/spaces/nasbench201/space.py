@@ -49,7 +49,7 @@ class NASBench201(SearchSpace):
         return canonical_cells()[genotype]
 
     def distinct(self) -> NDArray[np.int_]:
-        """All 5,390 canonical cells, shape (5390, 6)."""
+        """All 4,930 canonical cells, shape (4930, 6)."""
         return self._distinct
 
     @cached_property
