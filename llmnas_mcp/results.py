@@ -128,6 +128,7 @@ class Search(Result):
     """State of a search. Hypervolume: cost scaled to 0..1 over the space, 1 - score, reference point (1, 1)."""
 
     search_id: str
+    created: str
     space: str
     dataset: str
     device: str

@@ -142,7 +142,7 @@ def shares(job: tuple[str, str, int, list[int]]) -> dict[tuple[str, int], float]
 
 
 def main() -> None:
-    """Print a table: budgets down, methods across, mean over seeds and devices, worst device beside it."""
+    """Print a table: devices and budgets down, methods across, mean over seeds; then the mean over devices."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--budgets", type=int, nargs="+", default=[100, 200, 400])

@@ -1,6 +1,6 @@
-"""The search as a graph (arXiv 2510.01472): plan a round, work in every niche in parallel, merge, next round.
+"""The search as a graph (arXiv 2510.01472): plan a round, work in every niche, report, next round.
 
-    plan_round --Send per niche with a share--> work_in_niche --> merge_fronts --> plan_round ... END
+    plan_round --Send per niche with a share--> work_in_niche --> report_round --> plan_round ... END
 
 Whatever a node does can be done again without harm: the laboratory counts an evaluation once, and a round depends only
 on the rounds before it. So a run killed anywhere and resumed ends as if it had never stopped.
@@ -32,17 +32,16 @@ async def plan_round(state: State, runtime: Runtime[Deps]) -> Command[Literal["w
         for n in search.niches
         if n.share
     ]
-    return Command(update={"round": number}, goto=[Send("work_in_niche", task) for task in tasks])
+    return Command(goto=[Send("work_in_niche", task) for task in tasks])
 
 
 async def work_in_niche(state: NicheTask, runtime: Runtime[Deps]) -> dict[str, Any]:
-    """Let the operator do a niche's part of the round."""
-    outcome = await runtime.context.operator.work(runtime.context.lab, **state)
-    get_stream_writer()({"event": "niche", **outcome})
-    return {"outcomes": [outcome]}
+    """Let the operator do a niche's part of the round; all that comes of it is in the laboratory."""
+    await runtime.context.operator.work(runtime.context.lab, **state)
+    return {}
 
 
-async def merge_fronts(state: State, runtime: Runtime[Deps]) -> dict[str, Any]:
+async def report_round(state: State, runtime: Runtime[Deps]) -> dict[str, Any]:
     """Look at what the round brought to the whole."""
     search = await runtime.context.lab.get_search(state["search_id"])
     get_stream_writer()({"event": "round", "search": search.model_dump(mode="json")})
@@ -54,8 +53,8 @@ def build_graph(checkpointer: Checkpointer = None) -> CompiledStateGraph[State, 
     graph = StateGraph(State, context_schema=Deps)
     graph.add_node("plan_round", plan_round)
     graph.add_node("work_in_niche", work_in_niche, input_schema=NicheTask)
-    graph.add_node("merge_fronts", merge_fronts)
+    graph.add_node("report_round", report_round)
     graph.add_edge(START, "plan_round")
-    graph.add_edge("work_in_niche", "merge_fronts")
-    graph.add_edge("merge_fronts", "plan_round")
+    graph.add_edge("work_in_niche", "report_round")
+    graph.add_edge("report_round", "plan_round")
     return graph.compile(checkpointer=checkpointer)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import httpx2
 from mcp import Client, StdioServerParameters
 from pydantic import BaseModel
 
@@ -63,8 +64,11 @@ async def open_laboratory(server: str | None = None, store: str | None = None) -
 
     `store` is the SQLAlchemy URL of its searches (default: LLMNAS_STORE); a server at a URL has its own.
     """
-    async with Client(_target(server, store)) as client:
-        yield LaboratoryClient(client)
+    try:
+        async with Client(_target(server, store)) as client:
+            yield LaboratoryClient(client)
+    except* httpx2.TransportError as group:
+        raise LabError(f"No laboratory answers at {server} ({group.exceptions[0]}). Is the server running?") from group
 
 
 def _target(server: str | None, store: str | None) -> Any:

@@ -14,7 +14,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from llmnas_agents.graph import MOST_STEPS, build_graph
 from llmnas_agents.laboratory import LaboratoryClient
-from llmnas_agents.operators import get_operator
+from llmnas_agents.operators import OPERATORS, EvolutionOperator, get_operator
 from llmnas_agents.state import Deps, State
 from llmnas_mcp.errors import LabError
 from llmnas_mcp.settings import Settings, user_folder
@@ -44,18 +44,21 @@ async def run(
     The folder given when it began stays its folder unless another is given.
     """
     search = await lab.get_search(search_id)
-    deps = Deps(lab, get_operator(search.operator if search.operator != "conversation" else "evolution"))
-    config: RunnableConfig = {"configurable": {"thread_id": search_id}, "recursion_limit": MOST_STEPS}
+    # What a conversation began under a name of its own is carried on by the operator that needs nothing.
+    deps = Deps(lab, get_operator(search.operator if search.operator in OPERATORS else EvolutionOperator.name))
+    # The time it was made tells a search from one of the same id in another store.
+    thread = f"{search_id} {search.created}"
+    config: RunnableConfig = {"configurable": {"thread_id": thread}, "recursion_limit": MOST_STEPS}
     if deps.operator.concurrency:
         config["max_concurrency"] = deps.operator.concurrency
     async with _saver(checkpoints) as saver:
         graph = build_graph(saver)
         before = await graph.aget_state(config)
-        begin: State | None = None if before.next else {"search_id": search_id, "out": str(out) if out else None}
-        if before.values and out is None:
-            out = Path(before.values["out"]) if before.values.get("out") else None
-        if begin is not None and not before.values:
-            begin["wall_s"] = 0.0
+        if out is None and before.values.get("out"):
+            out = Path(before.values["out"])
+        begin: State | None = None if before.next else {"search_id": search_id}
+        if begin is not None and out is not None:
+            begin["out"] = str(out.absolute())
         async for event in graph.astream(begin, config, context=deps, stream_mode="custom", durability="sync"):
             listen(event)
         state = (await graph.aget_state(config)).values

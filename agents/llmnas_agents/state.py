@@ -11,23 +11,11 @@ from llmnas_agents.laboratory import LaboratoryClient
 from llmnas_agents.operators import Operator
 
 
-class Outcome(TypedDict):
-    """What became of a niche's proposals in one round."""
-
-    round: int
-    niche: int
-    kept: int
-    duplicate: int
-    refused: int
-
-
 class State(TypedDict, total=False):
     """A search under way. `wall_s` adds up over interruptions; `out` is the folder its front goes to."""
 
     search_id: str
-    out: str | None
-    round: int
-    outcomes: Annotated[list[Outcome], operator.add]
+    out: str
     wall_s: Annotated[float, operator.add]
 
 

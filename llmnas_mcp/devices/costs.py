@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,7 +123,9 @@ def _find(
             f"No energy was published for {device}. Devices with energy: {having}. Ask for its latency, or import a "
             f"table with a column {title}: llmnas data import FILE --dataset NAME."
         )
+    near = difflib.get_close_matches(dataset.lower().replace("-", ""), known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near and near[0] != dataset else ""
     raise DataError(
         f"Nothing is known of the {objective} of {device} on dataset {dataset[:80]!r}. Datasets available: "
-        f"{', '.join(known) or 'none'}. Import a table of it: llmnas data import FILE --dataset NAME."
+        f"{', '.join(known) or 'none'}.{hint} Import a table of it: llmnas data import FILE --dataset NAME."
     )

@@ -83,7 +83,9 @@ def _merge(old: Column | None, new: Column) -> Column:
         return new
     given = new.cannot_run | ~np.isnan(new.values)
     values, marked = np.where(given, new.values, old.values), np.where(given, new.cannot_run, old.cannot_run)
-    return Column(new.name, values, marked)
+    kept = ((old.cannot_run | ~np.isnan(old.values)) & ~given).any()
+    names = dict.fromkeys([*old.name.split("+"), new.name] if kept else [new.name])
+    return Column("+".join(names), values, marked)
 
 
 def _save(path: Path, space: str, dataset: str, columns: dict[str, Column]) -> None:

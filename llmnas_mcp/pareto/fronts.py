@@ -1,7 +1,7 @@
 """Which points to keep: Pareto fronts and their quality, on moocore.
 
 Every function takes points of shape (n, objectives) and **minimises every objective**: give `1 - score`, not `score`.
-Inputs are never modified; points must be finite.
+Inputs are never modified. Points must be finite: NaN compares with nothing, so what it gives is not defined.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class Point(r.Result):
 def front_of_search(handle: SearchHandle, members: Sequence[Member]) -> r.Front:
     """The search's front; IGD, IGD+ and share are against the front of all architectures within the limits."""
     front = front_members(members, handle.scale)
-    best = handle.landscape.best_front(handle.max_cost)
+    best = handle.landscape.best_front(handle.max_cost, handle.scale)
     points = handle.points(front)
     value = hypervolume(points, REFERENCE)
     compared: dict[str, Any] = {"igd": None, "igd_plus": None, "share": None, "reference": None}

@@ -92,8 +92,9 @@ class SearchHandle:
         """The share of the unit square that the members dominate."""
         return hypervolume(self.points(members), REFERENCE)
 
-    def next_round(self, members: Sequence[Member]) -> int:
-        """The number of the round that comes next; the first is 1."""
+    @staticmethod
+    def next_round(members: Sequence[Member]) -> int:
+        """The number of the round that comes after those members; the first is 1."""
         return 1 + max((m.round for m in members), default=0)
 
     def shares(self, members: Sequence[Member]) -> list[int]:
@@ -106,9 +107,6 @@ class SearchHandle:
         on_front = Counter(m.niche for m in front_members(members, self.scale))
         capacity = [size - tried[k] for k, size in enumerate(self.sizes)]
         total = len(self.niches) * self.row["offspring"]
-        last = self.row["rounds"]
-        if last is not None and self.next_round(members) > last:
-            total = 0
         total = min(total, self.row["evaluations"] - len(members))
         prior = np.sqrt(np.maximum(self.sizes, 1))
         weights = np.maximum(prior / prior.mean(), 0.25) + [on_front[k] for k in range(len(capacity))]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from llmnas_mcp import results as r
 from llmnas_mcp.devices import DEVICES, cost_models, cost_of
-from llmnas_mcp.errors import ArchitectureError, LabError
+from llmnas_mcp.devices.tables import imported_tables
+from llmnas_mcp.errors import ArchitectureError, LabError, UnknownNameError
 from llmnas_mcp.scoring import score_of
-from llmnas_mcp.spaces import DATASETS, SPACES, Genotype, SearchSpace, dataset_shape, get_space
+from llmnas_mcp.spaces import DATASETS, SPACES, Dataset, Genotype, SearchSpace, dataset_shape, get_space
 
 MOST_ARCHITECTURES = 1000
 Progress = Callable[[int, int], None]
@@ -83,7 +84,7 @@ def score_zero_cost(
     architectures: Sequence[str], *, space: str, dataset: str, data: Path, progress: Progress | None = None
 ) -> r.ZeroCostScores:
     """How good each architecture looks untrained. Parameters and MACs are those of the network as written."""
-    where, shape = get_space(space), dataset_shape(dataset)
+    where, shape = get_space(space), known_dataset(dataset, data)
     genotypes = read_all(where, architectures)
     scores = score_of(where, genotypes, dataset=shape, data=data, progress=progress)
     params, macs = where.params(genotypes, shape), where.macs(genotypes, shape)
@@ -102,13 +103,21 @@ def score_zero_cost(
     )
 
 
-def export_architecture(architecture: str, *, space: str, dataset: str) -> r.Exported:
+def export_architecture(architecture: str, *, space: str, dataset: str, data: Path) -> r.Exported:
     """The network as a Python module that needs torch and nothing of ours."""
     where = get_space(space)
     genotype = where.parse(architecture)
-    code = where.source_code(genotype, dataset_shape(dataset))
+    code = where.source_code(genotype, known_dataset(dataset, data))
     name = f"{where.name}_{int(where.index_of([genotype])[0])}.py"
     return r.Exported(architecture=architecture, filename=name, code=code)
+
+
+def known_dataset(name: str, data: Path) -> Dataset:
+    """A dataset we know the shape of, or one with an imported table; raises UnknownNameError for any other."""
+    names = DATASETS.keys() | {table.dataset for table in imported_tables(data)}
+    if name not in names:
+        raise UnknownNameError("dataset", name, names)
+    return dataset_shape(name)
 
 
 def read_all(space: SearchSpace, architectures: Sequence[str]) -> list[Genotype]:

@@ -86,6 +86,8 @@ class KnowledgeBase:
             return Edited(rule_id=edit.rule_id, status="refused", reason=problem)
         if edit.action == "add":
             same = next((r for r in state.values() if r.status == "active" and r.statement == edit.statement), None)
+            if same and same.author != author:
+                return Edited(rule_id=same.rule_id, status="unchanged", reason=f"in force already, by {same.author}")
             if same:  # said before: what is new about it is a revision
                 edit, old = edit.model_copy(update={"action": "revise", "rule_id": same.rule_id}), same
         if edit.action == "add":

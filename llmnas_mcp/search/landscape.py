@@ -60,11 +60,11 @@ class Landscape:
         finite = np.isfinite(self.costs.values)
         return finite if max_cost is None else finite & (self.costs.values <= max_cost)
 
-    def best_front(self, max_cost: float | None) -> NDArray[np.float64] | None:
+    def best_front(self, max_cost: float | None, scale: Scale) -> NDArray[np.float64] | None:
         """The front an exhaustive search would find, as scaled points (n, 2); None where no atlas holds all scores."""
         if not has_atlas(self.space, self.dataset):
             return None
         keep = np.flatnonzero(self.admissible(max_cost))
         scores = score_of(self.space, np.array(self.genotypes)[keep], dataset=self.dataset, data=self.data).score
-        points = self.scale.objectives(list(scores), list(self.costs.values[keep]))
+        points = scale.objectives(list(scores), list(self.costs.values[keep]))
         return points[front_of(points)]

@@ -29,7 +29,7 @@ class Scale:
         return np.column_stack([(np.asarray(costs, float) - self.low) / width, 1 - np.asarray(scores, float)])
 
 
-# The reference point of every hypervolume: the slowest cell of the space with the worst score.
+# The reference point of every hypervolume: the highest cost of the space and score 0.
 REFERENCE = (1.0, 1.0)
 
 

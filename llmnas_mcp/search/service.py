@@ -79,11 +79,15 @@ class Laboratory:
             raise LabError(f"max_cost={max_cost} is out of range: choose a positive number, or leave it out.")
         where = get_space(space)
         landscape = Landscape.of(where, dataset_shape(dataset), device, objective, self.settings.data)
-        if not landscape.admissible(max_cost).any():
+        scale = landscape.scale
+        if max_cost is not None and not landscape.admissible(max_cost).any():
             raise LabError(
                 f"No architecture of {space} stays within {max_cost:g} {landscape.costs.unit} on {device}; the fastest"
-                f" needs {landscape.scale.low:.3g} {landscape.costs.unit}. Raise the limit."
+                f" needs {scale.low:.3g} {landscape.costs.unit}. Raise the limit."
             )
+        cut = partition(landscape.params, niches)
+        if rounds is not None:
+            evaluations = min(evaluations, rounds * offspring * len(cut))
         row = {
             "space": space,
             "dataset": dataset,
@@ -95,16 +99,16 @@ class Laboratory:
             "evaluations": evaluations,
             "rounds": rounds,
             "offspring": offspring,
-            "cost_low": landscape.scale.low,
-            "cost_high": landscape.scale.high,
-            "niches": [[n.low, n.high] for n in partition(landscape.params, niches)],
+            "cost_low": scale.low,
+            "cost_high": scale.high,
+            "niches": [[n.low, n.high] for n in cut],
         }
         # The id follows from the settings, so that the same search in a fresh store has the same id.
         digest = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:6]
-        search_id = self.store.add_search(row, f"{device}-{dataset}-{digest}")
-        self._keep_open(SearchHandle({**row, "search_id": search_id}, landscape))
-        search = self.get_search(search_id)
-        return r.Started(search_id=search_id, unit=search.unit, niches=search.niches, next=search.next)
+        whole = self.store.add_search(row, f"{device}-{dataset}-{digest}")
+        self._keep_open(SearchHandle(whole, landscape))
+        search = self.get_search(whole["search_id"])
+        return r.Started(search_id=search.search_id, unit=search.unit, niches=search.niches, next=search.next)
 
     def get_search(self, search_id: str) -> r.Search:
         """The state of a search: budget, niches with their share of the next round, hypervolume by rounds."""
@@ -115,10 +119,7 @@ class Laboratory:
         done = sum(shares) == 0
         row = handle.row
         return r.Search(
-            **{
-                name: row[name]
-                for name in ("search_id", "space", "dataset", "device", "objective", "operator", "seed", "max_cost")
-            },
+            **{name: row[name] for name in _SEARCH_FIELDS},
             unit=handle.unit,
             evaluations=row["evaluations"],
             used=len(members),
@@ -168,7 +169,7 @@ class Laboratory:
         return r.Brief(
             search_id=search_id,
             niche=niche,
-            round=handle.next_round(members),
+            round=handle.next_round(own),
             goal=brief_goal(handle),
             operations=list(handle.space.choices[0]),
             positions=list(handle.space.positions),
@@ -212,7 +213,8 @@ class Laboratory:
         handle = self._handle(search_id)
         handle.niche(niche)
         knowledge = self._knowledge(handle, niche)
-        number = handle.next_round(self._members(handle)) if round_ is None else round_
+        own = [m for m in self._members(handle) if m.niche == niche]
+        number = handle.next_round(own) if round_ is None else round_
         if rollback_to is not None:
             if edits:
                 raise LabError("Give either edits or rollback_to, not both.")
@@ -227,7 +229,7 @@ class Laboratory:
             raise LabError(f"count={count} is out of range: choose 1 to 1,000.")
         before = self._before(handle, round_)
         own = [m for m in before if m.niche == niche]
-        number = handle.next_round(before) if round_ is None else round_
+        number = handle.next_round(own) if round_ is None else round_
         guides = [
             Guide(rule.pattern, rule.effect)
             for rule in self._knowledge(handle, niche).active()
@@ -264,7 +266,7 @@ class Laboratory:
         if niche is not None:
             handle.niche(niche)
         members = self._members(handle)
-        number = handle.next_round(members) if round_ is None else round_
+        number = handle.next_round([m for m in members if niche in (None, m.niche)]) if round_ is None else round_
         return submit(handle, self.store, members, architectures, origins, niche, number, progress)
 
     def list_niche_members(
@@ -348,4 +350,5 @@ class Laboratory:
         return KnowledgeBase(self.store, handle.space, handle.search_id, niche)
 
 
+_SEARCH_FIELDS = ("search_id", "created", "space", "dataset", "device", "objective", "operator", "seed", "max_cost")
 _EFFECT_FIELDS = ("pattern", "target", "effect", "low", "high", "confidence", "support", "evidence")

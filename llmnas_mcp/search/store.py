@@ -126,8 +126,8 @@ class Store:
         """Release the database's files and connections."""
         self.engine.dispose()
 
-    def add_search(self, row: dict[str, Any], stem: str) -> str:
-        """Remember a new search under `stem`, or under `stem-2`, `stem-3`, ... when that is taken; returns the id."""
+    def add_search(self, row: dict[str, Any], stem: str) -> dict[str, Any]:
+        """Remember a new search under `stem`, or under `stem-2`, `stem-3`, ... when that is taken; returns its row."""
         with self.engine.begin() as connection:
             same = sa.select(searches.c.search_id).where(searches.c.search_id.startswith(stem, autoescape=True))
             taken = set(connection.scalars(same))
@@ -136,8 +136,9 @@ class Store:
                 n += 1
                 search_id = f"{stem}-{n}"
             created = datetime.now(UTC).isoformat(timespec="microseconds")
-            connection.execute(searches.insert().values(**row, search_id=search_id, created=created))
-        return search_id
+            whole = {**row, "search_id": search_id, "created": created}
+            connection.execute(searches.insert().values(**whole))
+        return whole
 
     def search(self, search_id: str) -> dict[str, Any] | None:
         """The row of a search, or None."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import gc
-import os
 import sys
 
 from llmnas_mcp import __version__
 from llmnas_mcp.errors import LabError
+from llmnas_mcp.process import prepare
 
 
 def main() -> None:
@@ -20,10 +19,7 @@ def main() -> None:
     )
     parser.add_argument("--version", action="version", version=__version__)
     parser.parse_args()
-    # Importing makes many objects and little garbage: with Python's default, collections take a fifth of the start.
-    gc.set_threshold(50_000, 20, 50)
-    # The matrices here are small: threads in BLAS only get in each other's way when niches are mined in parallel.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    prepare()
     from llmnas_mcp.server.app import create_app
 
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 from collections.abc import Callable
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
+from pydantic import ValidationError
 
 from llmnas_mcp.errors import LabError
 
@@ -32,7 +34,7 @@ class Toolbox:
                 idempotent_hint=effect != "starts",
                 open_world_hint=False,
             )
-            tool = Tool.from_function(_with_readable_errors(function), title=title, annotations=annotations)
+            tool = ReadableTool.from_function(_with_readable_errors(function), title=title, annotations=annotations)
             arguments = tool.fn_metadata.arg_model
             arguments.model_config["extra"] = "forbid"
             arguments.model_rebuild(force=True)
@@ -43,6 +45,30 @@ class Toolbox:
             return function
 
         return register
+
+
+class ReadableTool(Tool):
+    """A tool that tells of wrong arguments by their names, not in the words of a validation library."""
+
+    async def run(self, arguments: dict[str, Any], context: Any, convert_result: bool = False) -> Any:
+        """Check the arguments, then run; raises ToolError with what is wrong and what is allowed."""
+        try:
+            self.fn_metadata.validate_arguments(arguments)
+        except ValidationError as error:
+            raise ToolError(_wrong_arguments(self.name, error, list(self.parameters["properties"]))) from error
+        return await super().run(arguments, context, convert_result)
+
+
+def _wrong_arguments(tool: str, error: ValidationError, known: list[str]) -> str:
+    told = []
+    for problem in error.errors(include_url=False):
+        name = ".".join(map(str, problem["loc"]))
+        if problem["type"] == "extra_forbidden" and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            told.append(f"there is no argument {name[:40]!r}" + (f", did you mean {near[0]!r}?" if near else ""))
+        else:
+            told.append(f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]} (got {str(problem['input'])[:60]!r})")
+    return f"{tool}: {'; '.join(told[:5])}. Arguments: {', '.join(known) or 'none'}."
 
 
 def _with_readable_errors(function: Callable[..., Any]) -> Callable[..., Any]:

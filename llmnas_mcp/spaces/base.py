@@ -52,7 +52,7 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def canonical(self, genotype: Genotype) -> Genotype:
-        """The one genotype that stands for all that are the same network but for dead parts and order; the cheapest."""
+        """The genotype that stands for all that are the same network but for dead parts and order."""
 
     @abstractmethod
     def distinct(self) -> NDArray[np.int_]:

@@ -41,7 +41,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def test_any_sequence_of_batches_keeps_each_architecture_once_and_never_exceeds_the_budget(
     store: Store, batches: list[list[str]], budget: int
 ) -> None:
-    search_id = store.add_search(SEARCH, "a")
+    search_id = store.add_search(SEARCH, "a")["search_id"]
     kept: list[str] = []
     for batch in batches:
         expected = []
@@ -55,7 +55,7 @@ def test_any_sequence_of_batches_keeps_each_architecture_once_and_never_exceeds_
 @settings(max_examples=30)
 @given(BATCHES, st.randoms(use_true_random=False))
 def test_the_order_of_batches_does_not_change_what_is_kept(store: Store, batches: list[list[str]], random) -> None:  # type: ignore[no-untyped-def]
-    one, other = store.add_search(SEARCH, "a"), store.add_search(SEARCH, "a")
+    one, other = (store.add_search(SEARCH, "a")["search_id"] for _ in range(2))
     for search_id in (one, other):
         for batch in batches:
             store.add_members(search_id, [member(name) for name in batch], 100)
@@ -64,14 +64,14 @@ def test_the_order_of_batches_does_not_change_what_is_kept(store: Store, batches
 
 
 def test_the_first_evaluation_of_an_architecture_stays(store: Store) -> None:
-    search_id = store.add_search(SEARCH, "a")
+    search_id = store.add_search(SEARCH, "a")["search_id"]
     store.add_members(search_id, [member("x", score=0.25, round=1)], 9)
     store.add_members(search_id, [member("x", score=0.75, round=2)], 9)
     assert [(row["score"], row["round"]) for row in store.members(search_id)] == [(0.25, 1)]
 
 
 def test_numbers_come_back_exactly_as_they_went_in(store: Store) -> None:
-    search_id = store.add_search({**SEARCH, "max_cost": 0.1 + 0.2, "niches": [[1, 2], [2, 10**9]]}, "a")
+    search_id = store.add_search({**SEARCH, "max_cost": 0.1 + 0.2, "niches": [[1, 2], [2, 10**9]]}, "a")["search_id"]
     store.add_members(search_id, [member("x", score=1 / 3, cost=1e-300, params=2**40)], 9)
     (row,) = store.members(search_id)
     assert (row["score"], row["cost"], row["params"]) == (1 / 3, 1e-300, 2**40)
@@ -81,7 +81,7 @@ def test_numbers_come_back_exactly_as_they_went_in(store: Store) -> None:
 
 
 def test_members_can_be_read_on_from_the_last_one(store: Store) -> None:
-    search_id = store.add_search(SEARCH, "a")
+    search_id = store.add_search(SEARCH, "a")["search_id"]
     store.add_members(search_id, [member(name) for name in "abc"], 9)
     rows = store.members(search_id)
     assert [row["architecture"] for row in store.members(search_id, after=rows[0]["id"])] == ["b", "c"]
@@ -89,8 +89,8 @@ def test_members_can_be_read_on_from_the_last_one(store: Store) -> None:
 
 
 def test_a_taken_id_gets_the_next_number(store: Store) -> None:
-    assert [store.add_search(SEARCH, "a_b") for _ in range(3)] == ["a_b", "a_b-2", "a_b-3"]
-    assert store.add_search(SEARCH, "a%b") == "a%b"
+    assert [store.add_search(SEARCH, "a_b")["search_id"] for _ in range(3)] == ["a_b", "a_b-2", "a_b-3"]
+    assert store.add_search(SEARCH, "a%b")["search_id"] == "a%b"
 
 
 def test_a_search_that_is_not_there_is_none(store: Store) -> None:
@@ -101,7 +101,7 @@ def test_a_search_that_is_not_there_is_none(store: Store) -> None:
 def test_what_was_kept_is_there_when_the_store_is_opened_again(tmp_path: Path) -> None:
     for time in (1, 2):
         store = Store(f"sqlite:///{tmp_path}/a.db")
-        search_id = store.add_search(SEARCH, "a") if time == 1 else "a"
+        search_id = store.add_search(SEARCH, "a")["search_id"] if time == 1 else "a"
         outcome, used = store.add_members(search_id, [member("x")], 9)
         assert (outcome, used) == ((["kept"], 1) if time == 1 else (["duplicate"], 1))
         store.close()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
-import os
 import sys
+import warnings
 from collections.abc import Coroutine
 from typing import Annotated, Any
 
@@ -14,6 +13,7 @@ import typer
 from rich.console import Console
 
 from llmnas_mcp.errors import LabError
+from llmnas_mcp.process import prepare
 
 app = typer.Typer(
     help="Find neural networks that are accurate and fast on your device.",
@@ -37,10 +37,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing els
 
 def main() -> None:
     """Run the command line; exit code 1 for a mistake, 130 for Ctrl-C."""
-    # Importing makes many objects and little garbage: with Python's default, collections take a fifth of the start.
-    gc.set_threshold(50_000, 20, 50)
-    # The matrices here are small: threads in BLAS only get in each other's way when niches are mined in parallel.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    prepare()
+    # langgraph leaves a coroutine unstarted when Ctrl-C comes between two steps; nothing is lost by it.
+    warnings.filterwarnings("ignore", message="coroutine 'arun_with_retry' was never awaited")
     from llmnas_agents.cli import data, lookups, search  # noqa: F401 - each adds its commands to `app`
 
     try:

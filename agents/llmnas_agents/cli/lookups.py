@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from llmnas_agents.cli.app import AsJson, Dataset, Device, Objective, Server, Space, app, out, print_json, run
@@ -39,9 +39,11 @@ def latency(
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
-    table = Table("architecture", objective, "error", "source")
+    table = Table(
+        Column("architecture", overflow="fold", min_width=24), Column(objective, overflow="fold"), "error", "source"
+    )
     for cost in found.results:
-        value = f"{cost.value:.4g} {cost.unit}" if cost.value is not None else f"cannot run: {cost.reason}"
+        value = f"{cost.value:.4g} {cost.unit}" if cost.value is not None else str(cost.reason)
         error = "" if cost.error is None else f"±{100 * cost.error:.1f} %"
         table.add_row(Text(cost.architecture), value, error, cost.source)
     out.print(table)
@@ -64,8 +66,10 @@ def score(
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
-    names = list(found.results[0].proxies)
-    table = Table("architecture", "score", "params (M)", "MACs (M)", *names, "source")
+    names = [name for name in found.results[0].proxies if name not in ("params", "macs")]
+    table = Table(
+        Column("architecture", overflow="fold", min_width=24), "score", "params (M)", "MACs (M)", *names, "source"
+    )
     for result in found.results:
         proxies = [f"{result.proxies[name]:.4g}" for name in names]
         counts = (f"{result.score:.4f}", f"{result.params_m:.3f}", f"{result.macs_m:.1f}")
@@ -80,7 +84,7 @@ def devices(space: Space = "nasbench201", server: Server = None, as_json: AsJson
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
-    table = Table("device", "", "objective", "dataset", "source", "median error", "Spearman", "held out")
+    table = Table("device", "name", "objective", "dataset", "source", "median error", "Spearman", "held out")
     for d in found.devices:
         table.add_row(
             d.device,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from time import monotonic
 from types import TracebackType
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
@@ -35,7 +37,8 @@ class Progress:
     ) -> None:
         if self._live:
             self._live.stop()
-        if kind is not None and not self._quiet:
+        # A mistake tells its own fix; only who is interrupted needs to be told how to go on.
+        if kind is not None and issubclass(kind, (KeyboardInterrupt, CancelledError)) and not self._quiet:
             err.print(f"Stopped. Nothing is lost: llmnas resume {self._id}", highlight=False)
 
     def listen(self, event: dict[str, Any]) -> None:
@@ -48,6 +51,8 @@ class Progress:
                 self._live.update(self._picture(search))
             else:
                 err.print(self._line(search), highlight=False)
+            if search.done and search.used < search.evaluations:
+                err.print(f"all {search.used} architectures within the limits are evaluated", highlight=False)
         elif event["event"] == "saved":
             err.print(f"saved {event['out']}/front.json and front.png", highlight=False)
 
@@ -75,12 +80,13 @@ def front_table(front: dict[str, Any]) -> Table:
     shown = f"{len(chosen)} of {len(points)}" if step > 1 else str(len(points))
     table = Table(
         Column("architecture", overflow="fold", ratio=1),
-        "niche",
-        "score",
-        f"{front['objective']} ({unit})",
-        "params (M)",
-        Column("source", no_wrap=True),
+        Column("niche", justify="right"),
+        Column("score", justify="right"),
+        Column(f"{front['objective']} ({unit})", justify="right"),
+        Column("params (M)", justify="right"),
         title=f"Pareto front of {front['search_id']}: {shown} architectures",
+        caption=f"{front['objective']} from {', '.join(sorted({p['source'] for p in points}))}",
+        box=SIMPLE_HEAD,
     )
     for point in chosen:
         table.add_row(
@@ -89,6 +95,5 @@ def front_table(front: dict[str, Any]) -> Table:
             f"{point['score']:.4f}",
             f"{point['cost']:.3f}",
             f"{point['params_m']:.3f}",
-            point["source"],
         )
     return table

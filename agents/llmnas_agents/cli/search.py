@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +25,7 @@ from llmnas_agents.cli.app import (
 )
 from llmnas_agents.cli.progress import Progress, front_table
 from llmnas_mcp import results as r
-from llmnas_mcp.errors import LabError
+from llmnas_mcp.errors import LabError, UnknownNameError
 
 
 @app.command()
@@ -47,6 +49,7 @@ def search(
 ) -> None:
     """Search for the Pareto front of zero-cost score against latency or energy."""
     limit = _limit(objective, max_latency, max_energy)
+    _check_folder(out_dir)
 
     async def work() -> dict[str, Any]:
         from llmnas_agents.laboratory import open_laboratory
@@ -81,6 +84,7 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     """Carry on a search that was interrupted, or that a conversation began."""
+    _check_folder(out_dir)
 
     async def work() -> dict[str, Any]:
         from llmnas_agents.laboratory import open_laboratory
@@ -130,10 +134,24 @@ def searches(
 
 
 def _limit(objective: str, max_latency: float | None, max_energy: float | None) -> float | None:
-    wrong = {"latency": max_energy, "energy": max_latency}.get(objective)
+    if objective not in ("latency", "energy"):
+        raise UnknownNameError("objective", objective, ["latency", "energy"])
+    for name, limit in (("latency", max_latency), ("energy", max_energy)):
+        if limit is not None and not 0 < limit < math.inf:
+            raise LabError(f"--max-{name} {limit} is out of range: choose a positive number, or leave it out.")
+    wrong = {"latency": max_energy, "energy": max_latency}[objective]
     if wrong is not None:
         raise LabError(f"The limit must be on the objective: with --objective {objective} use --max-{objective}.")
     return max_energy if objective == "energy" else max_latency
+
+
+def _check_folder(out_dir: Path | None) -> None:
+    """Refuse a folder that cannot be written before a search is run for it, not after."""
+    if out_dir is None:
+        return
+    there = next(p for p in (out_dir.absolute(), *out_dir.absolute().parents) if p.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise LabError(f"--out {out_dir}: cannot write there. Name a folder you can write to.")
 
 
 async def _drive(lab: Any, search_id: str, store: str | None, out_dir: Path | None, quiet: bool) -> dict[str, Any]:
@@ -148,6 +166,7 @@ def _finish(front: dict[str, Any], as_json: bool) -> None:
         print_json(front)
     else:
         out.print(front_table(front))
+        out.print("All of the front is in front.json (--out DIR) or printed by --json.")
         err.print(
             f"{front['evaluations']} evaluations in {front['wall_s']:.1f} s, hypervolume {front['hypervolume']:.4f}."
             " The score is a rank by training-free proxies (1 is best), not an accuracy."

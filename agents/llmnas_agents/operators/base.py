@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from llmnas_agents.laboratory import LaboratoryClient
 from llmnas_mcp import results as r
@@ -25,8 +24,8 @@ class Operator(ABC):
     async def design(self, lab: LaboratoryClient, brief: r.Brief, round_: int, share: int) -> list[r.Offspring]:
         """Propose at most `share` architectures."""
 
-    async def work(self, lab: LaboratoryClient, search_id: str, round: int, niche: int, share: int) -> dict[str, Any]:  # noqa: A002
-        """Reason, update the knowledge base, design, submit. Returns how many proposals were kept."""
+    async def work(self, lab: LaboratoryClient, search_id: str, round: int, niche: int, share: int) -> None:  # noqa: A002
+        """Reason, update the knowledge base, design, submit."""
         where = {"search_id": search_id, "niche": niche, "round": round}
         brief = await lab.get_brief(search_id, niche)
         edits = await self.reason(lab, brief, round)
@@ -34,13 +33,10 @@ class Operator(ABC):
             sent = [edit.model_dump(mode="json", exclude_unset=True) for edit in edits]
             await lab.call("update_knowledge_base", r.Knowledge, **where, edits=sent, author=self.name)
         offspring = await self.design(lab, brief, round, share)
-        submission = await lab.call(
+        await lab.call(
             "submit_architectures",
             r.Submission,
             **where,
             architectures=[o.architecture for o in offspring],
             origins=[o.origin.model_dump(mode="json") for o in offspring],
         )
-        became = Counter(result.status for result in submission.results)
-        counts = {status: became[status] for status in ("kept", "duplicate", "refused")}
-        return {"round": round, "niche": niche, **counts}

@@ -53,4 +53,4 @@ def register(box: Toolbox, lab: Laboratory) -> None:
         architecture: Architecture, dataset: Dataset = "cifar10", space: Space = "nasbench201"
     ) -> r.Exported:
         """The network as PyTorch source that needs nothing but torch: save it, import it, call build()."""
-        return instruments.export_architecture(architecture, space=space, dataset=dataset)
+        return instruments.export_architecture(architecture, space=space, dataset=dataset, data=data)

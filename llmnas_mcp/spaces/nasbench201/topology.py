@@ -58,8 +58,8 @@ def published_topology(genotype: Genotype) -> str:
 def canonical_cells() -> dict[Genotype, Genotype]:
     """Each of the 15,625 cells -> the cell that stands for its class.
 
-    Of a class that is the one a device runs fastest: fewest 3x3 convolutions, then fewest 1x1, then most `none` edges;
-    and the smallest of those.
+    Of a class that is the one with least to compute: fewest 3x3 convolutions, then fewest 1x1, then most `none` edges;
+    and the smallest of those. (Some device may run a twin faster still.)
 
     >>> canonical_cells()[(3, 0, 3, 1, 0, 0)]
     (0, 0, 0, 1, 0, 0)
