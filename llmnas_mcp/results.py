@@ -275,7 +275,7 @@ class RuleEdit(BaseModel):
     statement: str | None = Field(None, max_length=500)
     pattern: Pattern = Field(default_factory=dict)
     target: Target = "score"
-    effect: float | None = Field(None, ge=-1e6, le=1e6, description="change of score (0..1) or of cost in the unit")
+    effect: float | None = Field(None, ge=-1e12, le=1e12, description="change of score (0..1) or of cost in the unit")
     confidence: float = Field(0.5, ge=0, le=1)
     evidence: list[str] = Field(default_factory=list, max_length=10, description="architectures")
 

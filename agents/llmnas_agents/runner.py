@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -51,17 +52,23 @@ async def run(
     config: RunnableConfig = {"configurable": {"thread_id": thread}, "recursion_limit": MOST_STEPS}
     if deps.operator.concurrency:
         config["max_concurrency"] = deps.operator.concurrency
-    async with _saver(checkpoints) as saver:
-        graph = build_graph(saver)
-        before = await graph.aget_state(config)
-        if out is None and before.values.get("out"):
-            out = Path(before.values["out"])
-        begin: State | None = None if before.next else {"search_id": search_id}
-        if begin is not None and out is not None:
-            begin["out"] = str(out.absolute())
-        async for event in graph.astream(begin, config, context=deps, stream_mode="custom", durability="sync"):
-            listen(event)
-        state = (await graph.aget_state(config)).values
+    try:
+        async with _saver(checkpoints) as saver:
+            graph = build_graph(saver)
+            before = await graph.aget_state(config)
+            if out is None and before.values.get("out"):
+                out = Path(before.values["out"])
+            begin: State | None = None if before.next else {"search_id": search_id}
+            if begin is not None and out is not None:
+                begin["out"] = str(out.absolute())
+            async for event in graph.astream(begin, config, context=deps, stream_mode="custom", durability="sync"):
+                listen(event)
+            state = (await graph.aget_state(config)).values
+    except sqlite3.DatabaseError as error:
+        raise LabError(
+            f"The checkpoints in {checkpoints} cannot be read ({error}). They are not needed: delete the file, then"
+            f" llmnas resume {search_id}"
+        ) from error
     front = await front_json(lab, search_id, state.get("wall_s", 0.0) + deps.lap())
     if out is not None:
         save(out / "front.json", json.dumps(front, indent=1).encode() + b"\n", search_id)
@@ -97,3 +104,5 @@ def save(path: Path, content: bytes, search_id: str) -> None:
         raise LabError(
             f"Cannot write {path} ({error.strerror}). Nothing is lost: llmnas resume {search_id} --out DIR"
         ) from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from llmnas_mcp.spaces import DATASETS, SearchSpace
 
 MAX_BYTES = 256 * 2**20
 DATASET_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+LARGEST = 1e9  # ms or mJ: eleven days a picture; what lies above is in another unit
 CANNOT_RUN = -1  # as HW-NAS-Bench marks cells the Edge TPU refuses
 
 
@@ -92,11 +93,11 @@ class _Builder:
             value = float(given)  # type: ignore[arg-type]
         except (TypeError, ValueError, OverflowError):
             value = math.nan
-        if (0 < value < math.inf) or (value == CANNOT_RUN and COLUMNS[name][1] == "latency"):
+        if (0 < value < LARGEST) or (value == CANNOT_RUN and COLUMNS[name][1] == "latency"):
             return value
         raise DataError(
-            f"{self.path}, {row}: {name} is {repr(given)[:80]}. Give a positive number, or leave it empty where "
-            "nothing was measured; a latency of -1 says that the device cannot run the architecture."
+            f"{self.path}, {row}: {name} is {repr(given)[:80]}. Give a positive number below {LARGEST:,.0f} (ms or "
+            "mJ), or leave it empty where nothing was measured; a latency of -1 says that the device cannot run it."
         )
 
     def done(self) -> dict[str, Column]:

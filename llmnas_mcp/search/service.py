@@ -266,7 +266,7 @@ class Laboratory:
         if niche is not None:
             handle.niche(niche)
         members = self._members(handle)
-        number = handle.next_round([m for m in members if niche in (None, m.niche)]) if round_ is None else round_
+        number = self._round(handle, members, niche, round_)
         return submit(handle, self.store, members, architectures, origins, niche, number, progress)
 
     def list_niche_members(
@@ -341,6 +341,16 @@ class Laboratory:
                 handle.known.append(member_of(handle.space, row))
                 handle.last_id = row["id"]
             return list(handle.known)
+
+    @staticmethod
+    def _round(handle: SearchHandle, members: Sequence[Member], niche: int | None, asked: int | None) -> int:
+        """The round something happens in: the one asked for, which must not lie ahead, or the niche's next."""
+        newest = handle.next_round(members)
+        if asked is None:
+            return handle.next_round([m for m in members if niche in (None, m.niche)])
+        if not 1 <= asked <= newest:
+            raise LabError(f"round={asked} is out of range: choose 1 to {newest}, or leave it out.")
+        return asked
 
     def _before(self, handle: SearchHandle, round_: int | None) -> list[Member]:
         """The members of earlier rounds. A round depends on nothing that happens in it, so it can be redone."""

@@ -113,6 +113,7 @@ class Store:
             self.engine = sa.create_engine(parsed, connect_args={"timeout": 30} if sqlite else {})
             if sqlite:
                 _configure_sqlite(self.engine)
+            _refuse_foreign(self.engine, shown)
             metadata.create_all(self.engine)
         except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
             reason = getattr(error, "orig", None) or error
@@ -220,6 +221,20 @@ class Store:
         except sa.exc.IntegrityError:
             return False
         return True
+
+
+def _refuse_foreign(engine: sa.Engine, shown: str) -> None:
+    """Raise DataError for a database in which another program has tables of our names, before anything is written."""
+    inspector = sa.inspect(engine)
+    there = set(inspector.get_table_names())
+    for table in metadata.tables.values():
+        if table.name in there:
+            missing = {c.name for c in table.columns} - {c["name"] for c in inspector.get_columns(table.name)}
+            if missing:
+                raise DataError(
+                    f"The store {shown!r} has a table {table.name!r} that is not ours (no column {min(missing)!r}). Set"
+                    " LLMNAS_STORE or --store to another file."
+                )
 
 
 def _configure_sqlite(engine: sa.Engine) -> None:

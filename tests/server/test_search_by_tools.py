@@ -115,3 +115,12 @@ async def test_a_second_server_on_the_same_store_goes_on_with_the_search(tmp_pat
             assert seen["results"][0]["status"] == "duplicate"
             search = await answer(other, "get_search", search_id=name)
     assert search["used"] == 1
+
+
+async def test_a_round_that_lies_ahead_is_refused(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        name = (await answer(client, "start_search", device="raspi4"))["search_id"]
+        text = await error(client, "submit_architectures", search_id=name, architectures=[CELL], round=7)
+        wrong = await error(client, "submit_architectures", search_id=name, architectures=[CELL], rond=1)
+    assert "choose 1 to 1" in text
+    assert "did you mean 'round'?" in wrong

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from llmnas_mcp.errors import LabError
 from llmnas_mcp.process import prepare
@@ -21,8 +22,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console(width=None if sys.stdout.isatty() else 200)  # a pipe is not 80 columns wide
-err = Console(stderr=True, soft_wrap=True)
+# No markup: names come from users and models. A pipe is not 80 columns wide.
+out = Console(width=None if sys.stdout.isatty() else 200, markup=False, emoji=False, highlight=False)
+err = Console(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False)
 
 Device = Annotated[str, typer.Option(help="The device: see `llmnas devices`.")]
 Dataset = Annotated[str, typer.Option(help="cifar10, cifar100, or one with an imported table.")]
@@ -46,7 +48,7 @@ def main() -> None:
         app()
     except* LabError as group:
         for error in _leaves(group):
-            err.print(f"[bold red]error:[/] {_escaped(str(error))}", highlight=False)
+            err.print(Text.assemble(("error: ", "bold red"), str(error)))
         sys.exit(1)
 
 
@@ -64,9 +66,3 @@ def _leaves(group: BaseException) -> list[BaseException]:
     if isinstance(group, BaseExceptionGroup):
         return [leaf for part in group.exceptions for leaf in _leaves(part)]
     return [group]
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

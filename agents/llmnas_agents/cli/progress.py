@@ -27,7 +27,7 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if not self._quiet:
-            err.print(f"search {self._id}", highlight=False)
+            err.print(f"search {self._id}")
         if self._live:
             self._live.start()
         return self
@@ -39,7 +39,7 @@ class Progress:
             self._live.stop()
         # A mistake tells its own fix; only who is interrupted needs to be told how to go on.
         if kind is not None and issubclass(kind, (KeyboardInterrupt, CancelledError)) and not self._quiet:
-            err.print(f"Stopped. Nothing is lost: llmnas resume {self._id}", highlight=False)
+            err.print(f"Stopped. Nothing is lost: llmnas resume {self._id}")
 
     def listen(self, event: dict[str, Any]) -> None:
         """Show one event of the graph."""
@@ -50,11 +50,11 @@ class Progress:
             if self._live:
                 self._live.update(self._picture(search))
             else:
-                err.print(self._line(search), highlight=False)
+                err.print(self._line(search))
             if search.done and search.used < search.evaluations:
-                err.print(f"all {search.used} architectures within the limits are evaluated", highlight=False)
+                err.print(f"all {search.used} architectures within the limits are evaluated")
         elif event["event"] == "saved":
-            err.print(f"saved {event['out']}/front.json and front.png", highlight=False)
+            err.print(f"saved {event['out']}/front.json and front.png")
 
     def _line(self, search: r.Search) -> str:
         last = search.history[-1]

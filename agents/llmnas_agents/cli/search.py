@@ -52,6 +52,8 @@ def search(
     _check_folder(out_dir)
 
     async def work() -> dict[str, Any]:
+        # The runner first: what a kill finds between start_search and the first checkpoint should be short.
+        from llmnas_agents import runner  # noqa: F401
         from llmnas_agents.laboratory import open_laboratory
         from llmnas_agents.operators import get_operator
 

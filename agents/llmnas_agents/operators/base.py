@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from llmnas_agents.laboratory import LaboratoryClient
 from llmnas_mcp import results as r
+from llmnas_mcp.errors import LabError
 
 
 class Operator(ABC):
@@ -24,14 +25,24 @@ class Operator(ABC):
     async def design(self, lab: LaboratoryClient, brief: r.Brief, round_: int, share: int) -> list[r.Offspring]:
         """Propose at most `share` architectures."""
 
+    async def _learn(self, lab: LaboratoryClient, where: dict[str, Any], tries: int = 3) -> r.Brief:
+        """Reason and update the knowledge base; again from a new brief when someone else was faster."""
+        brief = await lab.get_brief(where["search_id"], where["niche"])
+        edits = await self.reason(lab, brief, where["round"])
+        if edits:
+            sent = [edit.model_dump(mode="json", exclude_unset=True) for edit in edits]
+            try:
+                await lab.call("update_knowledge_base", r.Knowledge, **where, edits=sent, author=self.name)
+            except LabError as error:
+                if "someone else" not in str(error) or tries == 1:
+                    raise
+                return await self._learn(lab, where, tries - 1)
+        return brief
+
     async def work(self, lab: LaboratoryClient, search_id: str, round: int, niche: int, share: int) -> None:  # noqa: A002
         """Reason, update the knowledge base, design, submit."""
         where = {"search_id": search_id, "niche": niche, "round": round}
-        brief = await lab.get_brief(search_id, niche)
-        edits = await self.reason(lab, brief, round)
-        if edits:
-            sent = [edit.model_dump(mode="json", exclude_unset=True) for edit in edits]
-            await lab.call("update_knowledge_base", r.Knowledge, **where, edits=sent, author=self.name)
+        brief = await self._learn(lab, where)
         offspring = await self.design(lab, brief, round, share)
         await lab.call(
             "submit_architectures",

@@ -27,10 +27,10 @@ def register(box: Toolbox, lab: Laboratory) -> None:
         niches: Annotated[int | None, Field(description="default: the clear clusters of complexity")] = None,
         max_cost: Annotated[float | None, Field(gt=0, description="limit on latency (ms) or energy (mJ)")] = None,
         evaluations: Annotated[int, Field(description="budget of scored architectures")] = 400,
-        rounds: Annotated[int | None, Field(description="stop after so many; default: when the budget is used")] = None,
+        rounds: Annotated[int | None, Field(le=1_000_000, description="default: until the budget is used")] = None,
         offspring: Annotated[int, Field(description="per niche and round, on average")] = 6,
         seed: int = 0,
-        operator: Annotated[str, Field(max_length=40, description="who searches")] = "conversation",
+        operator: Annotated[str, Field(pattern=r"^[\w .:+-]{1,40}$", description="who searches")] = "conversation",
     ) -> r.Started:
         """Begin a search. The space is cut into niches by number of parameters; each is searched on its own.
 
