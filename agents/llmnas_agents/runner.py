@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
@@ -36,6 +37,20 @@ def _saver(path: Path) -> AbstractAsyncContextManager[AsyncSqliteSaver]:
     return AsyncSqliteSaver.from_conn_string(str(path))
 
 
+@contextmanager
+def only_one(search_id: str, lock: Path) -> Iterator[None]:
+    """Hold a search for this process: two at once would each change what the other's round builds on.
+
+    The lock goes with the process, however it ends.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock, timeout=0):
+            yield
+    except Timeout:
+        raise LabError(f"Search {search_id} is being run by another process. Wait for it, or stop it first.") from None
+
+
 async def run(
     lab: LaboratoryClient, search_id: str, checkpoints: Path, out: Path | None, listen: Listener
 ) -> dict[str, Any]:
@@ -48,22 +63,23 @@ async def run(
     # What a conversation began under a name of its own is carried on by the operator that needs nothing.
     deps = Deps(lab, get_operator(search.operator if search.operator in OPERATORS else EvolutionOperator.name))
     # The time it was made tells a search from one of the same id in another store.
-    thread = f"{search_id} {search.created}"
+    thread = search_id + "-" + "".join(c for c in search.created if c.isalnum())
     config: RunnableConfig = {"configurable": {"thread_id": thread}, "recursion_limit": MOST_STEPS}
     if deps.operator.concurrency:
         config["max_concurrency"] = deps.operator.concurrency
     try:
-        async with _saver(checkpoints) as saver:
-            graph = build_graph(saver)
-            before = await graph.aget_state(config)
-            if out is None and before.values.get("out"):
-                out = Path(before.values["out"])
-            begin: State | None = None if before.next else {"search_id": search_id}
-            if begin is not None and out is not None:
-                begin["out"] = str(out.absolute())
-            async for event in graph.astream(begin, config, context=deps, stream_mode="custom", durability="sync"):
-                listen(event)
-            state = (await graph.aget_state(config)).values
+        with only_one(search_id, checkpoints.parent / "locks" / f"{thread}.lock"):
+            async with _saver(checkpoints) as saver:
+                graph = build_graph(saver)
+                before = await graph.aget_state(config)
+                if out is None and before.values.get("out"):
+                    out = Path(before.values["out"])
+                begin: State | None = None if before.next else {"search_id": search_id}
+                if begin is not None and out is not None:
+                    begin["out"] = str(out.absolute())
+                async for event in graph.astream(begin, config, context=deps, stream_mode="custom", durability="sync"):
+                    listen(event)
+                state = (await graph.aget_state(config)).values
     except sqlite3.DatabaseError as error:
         raise LabError(
             f"The checkpoints in {checkpoints} cannot be read ({error}). They are not needed: delete the file, then"

@@ -50,7 +50,7 @@ def test_names_that_look_like_markup_are_shown_as_they_are(llmnas: Run, tmp_path
     assert str(out) in llmnas(*QUICK, "--out", str(out)).stderr
 
 
-def test_two_resumes_of_one_search_at_once_end_in_the_same_front(llmnas: Run, tmp_path: Path) -> None:
+def test_two_resumes_at_once_do_not_change_the_front(llmnas: Run, tmp_path: Path) -> None:
     whole = timeless(parsed(llmnas(*QUICK, "--evaluations", "200", "--json", folder=tmp_path / "whole")))
     started = subprocess.Popen(
         command(*QUICK, "--evaluations", "200"), env=environment(tmp_path), stderr=subprocess.PIPE, text=True
@@ -70,9 +70,10 @@ def test_two_resumes_of_one_search_at_once_end_in_the_same_front(llmnas: Run, tm
         )
         for _ in range(2)
     ]
-    for process in both:
-        _, said = process.communicate(timeout=120)
-        assert process.returncode == 0, said
+    said = [process.communicate(timeout=120)[1] for process in both]
+    codes = sorted(process.returncode for process in both)
+    assert codes[0] == 0, said
+    assert codes[1] == 0 or any("by another process" in text for text in said), said
     assert timeless(parsed(llmnas("resume", whole["search_id"], "--json"))) == whole
 
 
