@@ -22,6 +22,17 @@ class DataError(LabError):
     """A file that cannot be imported, or an operation the data at hand does not allow."""
 
 
+class UnscorableError(LabError):
+    """A network whose proxies cannot be told.
+
+    >>> print(UnscorableError("has no Conv2d."))
+    The network has no Conv2d.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The network {why}")
+
+
 class UnknownNameError(LabError):
     """A name outside a closed list.
 

@@ -89,10 +89,22 @@ class ZeroCostScore(Result):
     source: str
 
 
+class Worth(Result):
+    """Rank correlation with trained accuracy over the space, each with its 95 % interval."""
+
+    name: str
+    spearman: float
+    spearman_95: list[float]
+    kendall: float
+    kendall_95: list[float]
+
+
 class ZeroCostScores(Result):
-    """Answer of score_zero_cost, in the order asked."""
+    """Answer of score_zero_cost, in the order asked; `worth` is empty where no accuracies were published."""
 
     results: list[ZeroCostScore]
+    worth: list[Worth]
+    worth_source: str | None
 
 
 class NicheInfo(Result):
@@ -342,7 +354,7 @@ class Submission(Result):
 
 
 class FrontPoint(Result):
-    """A non-dominated architecture."""
+    """An architecture on the front, or so near that errors may have kept it off."""
 
     architecture: str
     niche: int | None
@@ -351,6 +363,7 @@ class FrontPoint(Result):
     unit: str
     source: str
     params_m: float | None
+    near: bool = Field(description="off the front, within the margins of error")
 
 
 class Front(Result):

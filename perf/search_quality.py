@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from llmnas_agents.graph import MOST_STEPS, build_graph
-from llmnas_agents.laboratory import open_laboratory
+from llmnas_agents.laboratory import LaboratoryClient, open_laboratory
 from llmnas_agents.operators import get_operator
 from llmnas_agents.state import Deps
 from pymoo.algorithms.moo.nsga2 import NSGA2
@@ -30,6 +30,7 @@ from pymoo.operators.crossover.ux import UniformCrossover
 from pymoo.operators.sampling.rnd import IntegerRandomSampling
 from pymoo.optimize import minimize
 
+from llmnas_mcp import results as r
 from llmnas_mcp.devices import DEVICES
 from llmnas_mcp.pareto import hypervolume
 from llmnas_mcp.scoring import score_of
@@ -74,8 +75,17 @@ def evolution(judge: Judge, device: str, dataset: str, seed: int, budget: int) -
                     {"recursion_limit": MOST_STEPS},
                     context=Deps(lab, get_operator("evolution")),
                 )
-                front = await lab.compute_pareto_front(started.search_id)
-        return [judge.row(SPACE.parse(point.architecture)) for point in front.front]
+                return [row for niche in started.niches for row in await members(lab, started.search_id, niche.niche)]
+
+    async def members(lab: LaboratoryClient, search_id: str, niche: int) -> list[int]:
+        rows: list[int] = []
+        while True:
+            page = await lab.call(
+                "list_niche_members", r.Members, search_id=search_id, niche=niche, offset=len(rows), limit=200
+            )
+            rows += [judge.row(SPACE.parse(member.architecture)) for member in page.members]
+            if not page.truncated:
+                return rows
 
     return asyncio.run(work())
 

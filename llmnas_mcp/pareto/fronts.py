@@ -30,6 +30,26 @@ def front_of(points: ArrayLike) -> NDArray[np.int64]:
     return kept[np.argsort(array[kept, 0], kind="stable")]
 
 
+def near_front_of(points: ArrayLike, slack: ArrayLike) -> NDArray[np.int64]:
+    """Indices of the front and of what errors may have kept off it, by rising first objective. Two objectives only.
+
+    slack: (n, 2), at least 0, how much too high each coordinate of a point may be. A point stays unless another beats
+    it even so: is no worse than the point less its slack in both. Without slack, that is the front. O(n log n).
+
+    >>> near_front_of([[1, 3], [1.1, 3.1], [2, 3.3], [3, 1]], [[0.2, 0.2]] * 4)
+    array([0, 1, 3])
+    """
+    array, allowed = _points(points), np.asarray(slack, dtype=np.float64)
+    front = front_of(array)
+    order = np.argsort(array[front, 0], kind="stable")
+    costs, best = array[front, 0][order], array[front, 1][order]  # along a front the second objective falls
+    reached = np.searchsorted(costs, array[:, 0] - allowed[:, 0], side="right") - 1
+    beaten = (reached >= 0) & (best[reached] <= array[:, 1] - allowed[:, 1])
+    beaten[front] = False
+    kept = np.flatnonzero(~beaten)
+    return kept[np.argsort(array[kept, 0], kind="stable")]
+
+
 def ranks_of(points: ArrayLike) -> NDArray[np.int64]:
     """Non-dominated sorting: 0 for the front, 1 for the front of the rest, and so on (Deb et al., NSGA-II, 2002).
 

@@ -35,6 +35,16 @@ def plot_front(handle: SearchHandle, members: Sequence[Member]) -> bytes:
             label=f"niche {niche.index}: {niche.low / 1e6:.2f} to {niche.high / 1e6:.2f} M params ({len(own)})",
         )
     front = front_members(members, handle.scale)
+    near = [m for m in handle.near_front(members) if m not in front]
+    axes.scatter(
+        [m.cost for m in near],
+        [m.score for m in near],
+        s=30,
+        facecolors="none",
+        edgecolors="black",
+        linewidths=0.5,
+        label=f"within error of the front ({len(near)})",
+    )
     axes.plot(
         [m.cost for m in front],
         [m.score for m in front],

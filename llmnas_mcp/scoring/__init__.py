@@ -1,6 +1,20 @@
 """How good it looks untrained: zero-cost proxies, their aggregate, and atlases of computed scores."""
 
+from llmnas_mcp.scoring.calibration import Calibration, calibration_of
+from llmnas_mcp.scoring.engine import DEFAULT, build, check_proxies, measure
 from llmnas_mcp.scoring.proxies import PROXIES, Proxy
 from llmnas_mcp.scoring.score import Scores, has_atlas, score_of
 
-__all__ = ["PROXIES", "Proxy", "Scores", "has_atlas", "score_of"]
+__all__ = [
+    "DEFAULT",
+    "PROXIES",
+    "Calibration",
+    "Proxy",
+    "Scores",
+    "build",
+    "calibration_of",
+    "check_proxies",
+    "has_atlas",
+    "measure",
+    "score_of",
+]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# Two members that see different things: jacov how well gradients tell inputs apart, params how much can be learned.
-# synflow, naswot and macs grow with params too: as further members they count size twice, and rank worse.
-MEMBERS = ("jacov", "params")
+# Four members that see four sides of a network: growth how much richer features become going forward, swap how many
+# ways of responding its units have, jacov how well gradients tell inputs apart on the way back, params how much can be
+# learned. No side counts twice: naswot follows swap, macs and synflow follow params, expressivity follows growth.
+MEMBERS = ("growth", "swap", "jacov", "params")
 
 
 class Ranking:
@@ -39,7 +40,8 @@ class Ranking:
 class Aggregate:
     """The aggregate score against a space: proxy name -> (m,) over the space, weighted as in `Ranking`.
 
-    >>> space = {"jacov": np.array([-9.0, -8.0, -9.0]), "params": np.array([1.0, 2.0, 3.0])}
+    >>> space = {"growth": [1, 2, 2], "swap": [1, 1, 1], "jacov": [-9, -8, -9], "params": [1, 2, 3]}
+    >>> space = {name: np.array(values, float) for name, values in space.items()}
     >>> Aggregate(space, np.ones(3, np.int64)).scores(space).round(3).tolist()
     [0.333, 1.0, 0.667]
     """

@@ -1,4 +1,4 @@
-"""Proxies measured once and kept: those of a space's distinct architectures for one resolution.
+"""Proxies measured once and kept: those of a space's distinct architectures for inputs and classes of one kind.
 
 An atlas is a .npz without pickles: `genotypes` (m, positions), canonical and ascending; `weights` (m,), how many
 architectures each stands for; a float64 array (m,) per measured proxy; `meta`, a JSON text on how it was made.
@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmnas_mcp.scoring import engine
-from llmnas_mcp.scoring.proxies import OBSERVED
-from llmnas_mcp.spaces import Genotype, SearchSpace
+from llmnas_mcp.scoring.engine import OBSERVED
+from llmnas_mcp.spaces import Dataset, Genotype, SearchSpace
 
 SHIPPED = Path(__file__).parent / "data"
 
@@ -35,8 +35,8 @@ class Atlas:
 
     @cached_property
     def measured(self) -> dict[Genotype, tuple[float, ...]]:
-        """What `engine.measure` said of each genotype."""
-        rows = zip(*(self.proxies[proxy.name].tolist() for proxy in OBSERVED), strict=True)
+        """What `engine.measure_genotype` said of each genotype."""
+        rows = zip(*(self.proxies[name].tolist() for name in OBSERVED), strict=True)
         return dict(zip(map(tuple, self.genotypes.tolist()), rows, strict=True))
 
     def save(self, path: Path) -> None:
@@ -51,13 +51,13 @@ class Atlas:
 
 
 def make(members: Mapping[Genotype, int], measured: Mapping[Genotype, tuple[float, ...]]) -> Atlas:
-    """An atlas of canonical genotypes, from how many architectures each stands for and what `engine.measure` says."""
+    """An atlas of canonical genotypes: how many architectures each stands for, and what `engine` measured of each."""
     genotypes = sorted(members)
     columns = np.array([measured[genotype] for genotype in genotypes]).T
     return Atlas(
         genotypes=np.array(genotypes),
         weights=np.array([members[genotype] for genotype in genotypes]),
-        proxies={proxy.name: column for proxy, column in zip(OBSERVED, columns, strict=True)},
+        proxies=dict(zip(OBSERVED, columns, strict=True)),
         meta=engine.settings(),
     )
 
@@ -66,15 +66,15 @@ def make(members: Mapping[Genotype, int], measured: Mapping[Genotype, tuple[floa
 def load(path: Path) -> Atlas:
     """Read an atlas, once per process."""
     with np.load(path) as file:
-        proxies = {proxy.name: file[proxy.name] for proxy in OBSERVED}
+        proxies = {name: file[name] for name in OBSERVED}
         return Atlas(file["genotypes"].astype(int), file["weights"], proxies, json.loads(str(file["meta"])))
 
 
-def file_name(space: SearchSpace, resolution: int) -> str:
+def file_name(space: SearchSpace, dataset: Dataset) -> str:
     """The name of an atlas file; with `engine.VERSION`, so that values measured otherwise are not taken for these.
 
     >>> from llmnas_mcp.spaces import get_space
-    >>> file_name(get_space("nasbench201"), 32)
-    'nasbench201-32px-v1.npz'
+    >>> file_name(get_space("nasbench201"), Dataset("cifar10", 32, 10))
+    'nasbench201-32px-10classes-v2.npz'
     """
-    return f"{space.name}-{resolution}px-v{engine.VERSION}.npz"
+    return f"{space.name}-{dataset.resolution}px-{dataset.classes}classes-v{engine.VERSION}.npz"

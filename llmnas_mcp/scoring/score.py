@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmnas_mcp.scoring import aggregate, atlas, engine
-from llmnas_mcp.scoring.proxies import OBSERVED
+from llmnas_mcp.scoring.engine import COUNTED, DEFAULT, OBSERVED, check_proxies
 from llmnas_mcp.spaces import Dataset, Genotype, Genotypes, SearchSpace
 
 SAMPLE = 100  # architectures that stand for the space where no atlas does
@@ -33,13 +33,13 @@ class Scores:
 
 
 def has_atlas(space: SearchSpace, dataset: Dataset) -> bool:
-    """Whether a shipped atlas serves this space and dataset. Its resolution decides; see `engine`.
+    """Whether a shipped atlas serves this space and dataset: its resolution and number of classes decide.
 
     >>> from llmnas_mcp.spaces import get_space
-    >>> has_atlas(get_space("nasbench201"), Dataset("flowers", 32, 102))
+    >>> has_atlas(get_space("nasbench201"), Dataset("mine", 32, 10))
     True
     """
-    return (atlas.SHIPPED / atlas.file_name(space, dataset.resolution)).exists()
+    return (atlas.SHIPPED / atlas.file_name(space, dataset)).exists()
 
 
 def score_of(
@@ -48,42 +48,52 @@ def score_of(
     *,
     dataset: Dataset,
     data: Path,
+    proxies: Iterable[str] = DEFAULT,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
-    """Zero-cost proxies and the aggregate score of each genotype; `aggregate` has the formula.
+    """The aggregate score of each genotype and the proxies asked for; `aggregate` has the formula.
 
     genotypes: (n, positions); each is scored as its canonical form, because what it computes is what is scored.
-    What no atlas knows is computed, about 0.3 s an architecture on one core, with `progress(done, total)` after each.
-    The first call for a resolution without atlas also measures SAMPLE architectures, the distribution to rank against,
-    and keeps them in the folder `data`.
+    What no atlas knows is computed, a few tenths of a second an architecture on one core, with `progress(done, total)`
+    after each. The first call for a dataset without atlas also measures SAMPLE architectures, the distribution to rank
+    against, and keeps them in the folder `data`. Raises UnknownNameError for a proxy there is not.
     """
+    names = check_proxies(proxies)
+    more = tuple(name for name in names if name not in COUNTED + OBSERVED)
     asked = [space.canonical(tuple(map(int, genotype))) for genotype in genotypes]
     cells = list(dict.fromkeys(asked))
-    name = atlas.file_name(space, dataset.resolution)
+    name = atlas.file_name(space, dataset)
     shipped, kept = atlas.SHIPPED / name, data / name
     path = shipped if shipped.exists() else kept
     known = atlas.load(path).measured if path.exists() else {}
 
     sample = {} if known else _sample(space)
     todo = list(dict.fromkeys(cell for cell in [*sample, *cells] if cell not in known))
+    steps = len(todo) + (len(cells) if more else 0)
     live = {}
     for done, cell in enumerate(todo, start=1):
-        live[cell] = engine.measure(space, cell, dataset.resolution)
+        live[cell] = engine.measure_genotype(space, cell, dataset)
         if done == len(sample):
             atlas.make(sample, live).save(path)
         if progress:
-            progress(done, len(todo))
+            progress(done, steps)
+    extra = []
+    for done, cell in enumerate(cells if more else (), start=len(todo) + 1):
+        extra.append(engine.measure_genotype(space, cell, dataset, more))
+        if progress:
+            progress(done, steps)
 
     observed = np.array([live[cell] if cell in live else known[cell] for cell in cells]).reshape(-1, len(OBSERVED)).T
-    proxies = _counts(space, cells, dataset) | {p.name: column for p, column in zip(OBSERVED, observed, strict=True)}
-    score = _aggregate(path, space, dataset).scores(proxies)
+    values = _counts(space, cells, dataset) | dict(zip(OBSERVED, observed, strict=True))
+    score = _aggregate(path, space, dataset).scores(values)
+    values |= {name: np.array([row[i] for row in extra]) for i, name in enumerate(more)}
 
     row_of = {cell: row for row, cell in enumerate(cells)}
     rows = np.array([row_of[cell] for cell in asked], dtype=int)
     return Scores(
         score=score[rows],
-        proxies={name: values[rows] for name, values in proxies.items()},
-        sources=tuple("computed" if cell in live or path is not shipped else "atlas" for cell in asked),
+        proxies={name: values[name][rows] for name in names},
+        sources=tuple("computed" if more or cell in live or path is not shipped else "atlas" for cell in asked),
     )
 
 

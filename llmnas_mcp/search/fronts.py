@@ -26,8 +26,13 @@ class Point(r.Result):
 
 
 def front_of_search(handle: SearchHandle, members: Sequence[Member]) -> r.Front:
-    """The search's front; IGD, IGD+ and share are against the front of all architectures within the limits."""
+    """The search's front and what is near it; the figures are against the front of all architectures within limits."""
     front = front_members(members, handle.scale)
+    on_front = {m.architecture for m in front}
+    near = [m for m in handle.near_front(members) if m.architecture not in on_front]
+    room = max(0, MOST_POINTS - len(front))
+    thinned = near[:: -(-len(near) // room)] if near and room else []
+    shown = sorted([*front[:MOST_POINTS], *thinned], key=lambda m: m.cost)
     best = handle.landscape.best_front(handle.max_cost, handle.scale)
     points = handle.points(front)
     value = hypervolume(points, REFERENCE)
@@ -40,9 +45,9 @@ def front_of_search(handle: SearchHandle, members: Sequence[Member]) -> r.Front:
             "reference": f"exhaustive front of {sum(handle.sizes):,} architectures under the same scores and costs",
         }
     return r.Front(
-        front=[front_point(m, handle.unit) for m in front[:MOST_POINTS]],
+        front=[front_point(m, handle.unit, near=m.architecture not in on_front) for m in shown],
         hypervolume=value,
-        truncated=len(front) > MOST_POINTS,
+        truncated=len(front) + len(near) > MOST_POINTS,
         **compared,
     )
 
@@ -64,6 +69,7 @@ def front_of_points(points: Sequence[Point]) -> r.Front:
                 unit="as given",
                 source="given",
                 params_m=None,
+                near=False,
             )
             for i in kept[:MOST_POINTS]
         ],

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from llmnas_mcp.errors import NotFoundError
 from llmnas_mcp.pareto import hypervolume
 from llmnas_mcp.search.landscape import Landscape
-from llmnas_mcp.search.members import REFERENCE, Member, Scale, front_members
+from llmnas_mcp.search.members import REFERENCE, Member, Scale, front_members, near_front_members
 from llmnas_mcp.search.niches import Niche
 from llmnas_mcp.search.shares import share_out
 from llmnas_mcp.spaces import Genotype, SearchSpace
@@ -87,6 +87,11 @@ class SearchHandle:
     def points(self, members: Sequence[Member]) -> NDArray[np.float64]:
         """The members as scaled points (n, 2), both minimised."""
         return self.scale.objectives([m.score for m in members], [m.cost for m in members])
+
+    def near_front(self, members: Sequence[Member]) -> list[Member]:
+        """The members on the front or too close to it to tell, by rising cost."""
+        rows = [self.landscape.rows[m.genotype] for m in members]
+        return near_front_members(members, self.scale, self.landscape.costs.errors[rows])
 
     def hypervolume(self, members: Sequence[Member]) -> float:
         """The share of the unit square that the members dominate."""

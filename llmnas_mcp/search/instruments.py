@@ -9,7 +9,7 @@ from llmnas_mcp import results as r
 from llmnas_mcp.devices import DEVICES, cost_models, cost_of
 from llmnas_mcp.devices.tables import imported_tables
 from llmnas_mcp.errors import ArchitectureError, LabError, UnknownNameError
-from llmnas_mcp.scoring import score_of
+from llmnas_mcp.scoring import DEFAULT, calibration_of, score_of
 from llmnas_mcp.spaces import DATASETS, SPACES, Dataset, Genotype, SearchSpace, dataset_shape, get_space
 
 MOST_ARCHITECTURES = 1000
@@ -81,13 +81,20 @@ def query_cost(
 
 
 def score_zero_cost(
-    architectures: Sequence[str], *, space: str, dataset: str, data: Path, progress: Progress | None = None
+    architectures: Sequence[str],
+    *,
+    space: str,
+    dataset: str,
+    data: Path,
+    proxies: Sequence[str] | None = None,
+    progress: Progress | None = None,
 ) -> r.ZeroCostScores:
     """How good each architecture looks untrained. Parameters and MACs are those of the network as written."""
     where, shape = get_space(space), known_dataset(dataset, data)
     genotypes = read_all(where, architectures)
-    scores = score_of(where, genotypes, dataset=shape, data=data, progress=progress)
+    scores = score_of(where, genotypes, dataset=shape, data=data, proxies=proxies or DEFAULT, progress=progress)
     params, macs = where.params(genotypes, shape), where.macs(genotypes, shape)
+    table = calibration_of(where, shape)
     return r.ZeroCostScores(
         results=[
             r.ZeroCostScore(
@@ -99,7 +106,19 @@ def score_zero_cost(
                 source=scores.sources[i],
             )
             for i, architecture in enumerate(architectures)
-        ]
+        ],
+        worth=[
+            r.Worth(
+                name=row.name,
+                spearman=row.spearman,
+                spearman_95=[row.spearman_low, row.spearman_high],
+                kendall=row.kendall,
+                kendall_95=[row.kendall_low, row.kendall_high],
+            )
+            for row in (table.rows if table else ())
+            if row.name in ("score", "params", "macs")
+        ],
+        worth_source=f"{table.source}: test accuracy of {table.architectures:,} architectures" if table else None,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmnas_mcp.pareto import front_of, spread_order
+from llmnas_mcp.pareto import front_of, near_front_of, spread_order
 from llmnas_mcp.spaces import Genotype
 
 
@@ -25,8 +25,12 @@ class Scale:
         >>> Scale(2.0, 4.0).objectives([0.9], [3.0]).round(3)
         array([[0.5, 0.1]])
         """
-        width = max(self.high - self.low, 1e-12)
-        return np.column_stack([(np.asarray(costs, float) - self.low) / width, 1 - np.asarray(scores, float)])
+        return np.column_stack([(np.asarray(costs, float) - self.low) / self.width, 1 - np.asarray(scores, float)])
+
+    @property
+    def width(self) -> float:
+        """The range, never 0."""
+        return max(self.high - self.low, 1e-12)
 
 
 # The reference point of every hypervolume: the highest cost of the space and score 0.
@@ -52,6 +56,23 @@ def front_members(members: Sequence[Member], scale: Scale) -> list[Member]:
     """The members no other beats in score and cost, by rising cost."""
     points = scale.objectives([m.score for m in members], [m.cost for m in members])
     return [members[i] for i in front_of(points)]
+
+
+# How far behind in score a member may be and still be shown beside the front. Chosen by what it does to fronts in
+# truth, see docs/results.md: up to here they gain in hypervolume, beyond they only get longer.
+SCORE_MARGIN = 0.005
+
+
+def near_front_members(members: Sequence[Member], scale: Scale, errors: NDArray[np.float64]) -> list[Member]:
+    """The front and the members that errors may have kept off it, by rising cost.
+
+    errors: (n,), relative errors of the members' costs, NaN where measured. A member is off only when another beats it
+    even with SCORE_MARGIN more score and a cost lower by its error.
+    """
+    costs = np.array([m.cost for m in members])
+    slack = np.column_stack([costs * np.nan_to_num(errors) / scale.width, np.full(len(members), SCORE_MARGIN)])
+    points = scale.objectives([m.score for m in members], list(costs))
+    return [members[i] for i in near_front_of(points, slack)]
 
 
 def parents(members: Sequence[Member], scale: Scale, count: int) -> list[Member]:

@@ -39,9 +39,9 @@ def member_info(member: Member, unit: str) -> MemberInfo:
     )
 
 
-def front_point(member: Member, unit: str) -> FrontPoint:
-    """A member of a front as the laboratory tells it."""
-    return FrontPoint(**member_info(member, unit).model_dump(exclude={"round"}))
+def front_point(member: Member, unit: str, *, near: bool) -> FrontPoint:
+    """A member of a front, or near it, as the laboratory tells it."""
+    return FrontPoint(**member_info(member, unit).model_dump(exclude={"round"}), near=near)
 
 
 def brief_goal(handle: SearchHandle) -> str:

@@ -18,5 +18,6 @@ Objective = Literal["latency", "energy"]
 SearchId = str
 Niche = Annotated[int, Field(ge=0)]
 Round = Annotated[int | None, Field(ge=1, le=1_000_000, description="default: the niche's next")]
+Proxies = Annotated[list[str] | None, Field(description="zen, zico, ...; those no atlas has are measured live")]
 Limit = Annotated[int, Field(ge=1, le=200)]
 Offset = Annotated[int, Field(ge=0, le=1_000_000_000)]

@@ -21,8 +21,9 @@ SEARCH = """Find convolutional cells that are accurate and fast on {device} for 
 
 EXPLAIN = """Explain the Pareto front of search {search_id} to an engineer who must choose one network.
 
-Read compute_pareto_front and get_search for it, and the rules in llmnas://searches/{search_id}/knowledge. Say which
-three or four points of the front are worth considering and what each trades away; which operations make the fast ones
+Read compute_pareto_front and get_search for it, and the rules in llmnas://searches/{search_id}/knowledge. Points marked
+near are off the front by less than the errors of score and cost, so they count as choices too. Say which three or four
+points are worth considering and what each trades away; which operations make the fast ones
 fast and the strong ones strong, by the rules and their evidence; where the numbers come from and how far they can be
 trusted (the score is a training-free rank, costs carry a source and an error); and what to do next:
 export_architecture gives the network, which is to be trained and timed on the real device."""

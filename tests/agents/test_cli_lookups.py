@@ -39,11 +39,6 @@ def test_latency_shows_value_error_and_source(llmnas: Run) -> None:
     assert found[0] == found[1]
 
 
-def test_score_shows_the_proxies(llmnas: Run) -> None:
-    done = llmnas("score", CELL)
-    assert all(word in done.stdout for word in ("jacov", "synflow", "naswot", "0.587", "82.5", "atlas"))
-
-
 def test_devices_and_spaces_tell_what_there_is(llmnas: Run) -> None:
     devices = llmnas("devices").stdout
     assert all(name in devices for name in ("edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga", "held out"))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmnas_mcp.pareto import front_of, hypervolume, ranks_of, spread_order
+from llmnas_mcp.pareto import front_of, hypervolume, near_front_of, ranks_of, spread_order
 
 Points = list[tuple[float, ...]]
 SMALL = st.integers(0, 6)  # so small that ties, duplicates and points beyond the reference are common
@@ -42,6 +42,29 @@ def test_the_front_rises_in_one_objective_and_falls_in_the_other(points: Points)
 def test_the_front_of_a_front_is_all_of_it(points: Points) -> None:
     front = [points[i] for i in front_of(points)]
     assert front_of(front).tolist() == list(range(len(front)))
+
+
+SLACK = st.tuples(st.integers(0, 3), st.integers(0, 3))
+
+
+@given(st.lists(st.tuples(st.tuples(SMALL, SMALL), SLACK), max_size=15))
+def test_near_the_front_is_what_no_point_beats_once_its_slack_is_granted(rows: list[tuple[Points, Points]]) -> None:
+    points, slack = [p for p, _ in rows], [s for _, s in rows]
+    front = set(front_of(points).tolist())
+
+    def beaten(i: int) -> bool:
+        granted = [points[i][k] - slack[i][k] for k in (0, 1)]
+        others = (p for j, p in enumerate(points) if j != i)
+        return any(p[0] <= granted[0] and p[1] <= granted[1] for p in others)
+
+    kept = near_front_of(points, np.reshape(slack, (-1, 2))).tolist()
+    assert sorted(kept) == [i for i in range(len(points)) if i in front or not beaten(i)]
+    assert [points[i][0] for i in kept] == sorted(points[i][0] for i in kept)
+
+
+@given(PAIRS)
+def test_without_slack_near_the_front_is_the_front(points: Points) -> None:
+    assert near_front_of(points, np.zeros((len(points), 2))).tolist() == front_of(points).tolist()
 
 
 @given(st.one_of(PAIRS, TRIPLES))

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
+from llmnas_mcp.scoring import DEFAULT
 from llmnas_mcp.scoring.aggregate import MEMBERS, Aggregate, Ranking
 
 values = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=30).map(np.array)
@@ -35,6 +36,18 @@ def test_rank_fractions_are_monotone_and_in_range_for_values_never_seen(new: np.
     assert (np.diff(fractions) >= 0).all()
     assert (fractions > 0).all()
     assert (fractions <= 1).all()
+
+
+def test_the_members_are_among_the_proxies_that_cost_one_pass_each_once() -> None:
+    assert len(MEMBERS) == len(set(MEMBERS)) > 2
+    assert set(MEMBERS) <= set(DEFAULT)
+
+
+def test_proxies_that_are_no_members_do_not_change_the_score() -> None:
+    rng = np.random.default_rng(0)
+    space = {name: rng.standard_normal(50) for name in MEMBERS}
+    aggregate = Aggregate(space, np.ones(50, np.int64))
+    np.testing.assert_array_equal(aggregate.scores(space | {"zen": rng.standard_normal(50)}), aggregate.scores(space))
 
 
 def test_the_score_is_the_rank_of_the_sum_of_log_ranks() -> None:

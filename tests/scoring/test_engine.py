@@ -1,68 +1,151 @@
-"""One look at a network, on small inputs."""
+"""Measuring leaves no trace and depends on nothing but the network and the inputs."""
 
 from __future__ import annotations
+
+import copy
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from torch import nn
 
-from llmnas_mcp.scoring import engine
-from llmnas_mcp.spaces import get_space
+from llmnas_mcp.scoring import PROXIES, engine, inputs
+from llmnas_mcp.spaces import Dataset, get_space
+from tests.scoring import handmade
 
 SPACE = get_space("nasbench201")
+TINY = Dataset("tiny", 8, handmade.CLASSES)
 GOOD, NOTHING, SKIP = (3, 1, 3, 1, 2, 3), (0, 0, 0, 0, 0, 0), (0, 0, 0, 1, 0, 0)
+ALL = tuple(PROXIES)
+MADE = [handmade.mobile, handmade.bare, handmade.dropping, handmade.functional_relu, handmade.in_place]
 
 
-def fresh(genotype: tuple[int, ...], resolution: int = 8) -> tuple[float, ...]:
-    engine.measure.cache_clear()
-    return engine.measure(SPACE, genotype, resolution)
+def fresh(genotype: tuple[int, ...], proxies: tuple[str, ...] = ALL) -> dict[str, float]:
+    engine.measure_genotype.cache_clear()
+    return dict(zip(proxies, engine.measure_genotype(SPACE, genotype, TINY, proxies), strict=True))
 
 
-def test_a_network_has_the_same_values_to_the_bit_whatever_was_scored_before() -> None:
+def test_a_network_has_the_same_values_to_the_bit_whatever_was_measured_before() -> None:
     alone = fresh(GOOD)
     torch.manual_seed(7)
     fresh(SKIP)
+    engine.measure(handmade.mobile(), TINY, ALL)
     assert fresh(GOOD) == alone
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_a_proxy_alone_is_to_the_bit_what_it_is_among_all(proxy: str) -> None:
+    network = handmade.seeded(handmade.dropping)
+    assert engine.measure(network, TINY, [proxy]) == {proxy: engine.measure(network, TINY, ALL)[proxy]}
+
+
+@settings(max_examples=12)
+@given(st.lists(st.sampled_from(ALL), unique=True))
+def test_any_selection_in_any_order_gives_the_same_values_in_that_order(proxies: list[str]) -> None:
+    network = handmade.seeded(handmade.mobile)
+    whole, some = engine.measure(network, TINY, ALL), engine.measure(network, TINY, proxies)
+    assert list(some.items()) == [(name, whole[name]) for name in proxies]
+
+
+@pytest.mark.parametrize("factory", MADE, ids=lambda f: f.__name__)
+def test_a_network_measured_twice_has_the_same_values(factory: Callable[[], nn.Module]) -> None:
+    network = handmade.seeded(factory)
+    assert engine.measure(network, TINY, ALL) == engine.measure(network, TINY, ALL)
+
+
+def test_the_same_factory_builds_the_same_network_every_time() -> None:
+    torch.manual_seed(1)
+    one = engine.build(handmade.mobile).state_dict()
+    torch.manual_seed(2)
+    other = engine.build(handmade.mobile).state_dict()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("factory", MADE, ids=lambda f: f.__name__)
+def test_the_callers_network_stays_as_it_was(factory: Callable[[], nn.Module]) -> None:
+    network = factory().eval()
+    next(network.children()).train()
+    weights = list(network.parameters())
+    weights[0].requires_grad_(False)
+    weights[1].grad = torch.ones_like(weights[1])
+
+    def looks(of: nn.Module) -> list[object]:
+        flags = [(m.training, getattr(m, "inplace", None), getattr(m, "momentum", None)) for m in of.modules()]
+        hooks = [(len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks)) for m in of.modules()]
+        gradients = [(p.requires_grad, None if p.grad is None else p.grad.tolist()) for p in of.parameters()]
+        return [flags, hooks, gradients, {name: values.tolist() for name, values in of.state_dict().items()}]
+
+    before, modules = copy.deepcopy(looks(network)), list(network.modules())
+    engine.measure(network, TINY, ALL)
+    assert looks(network) == before
+    assert list(network.modules()) == modules
+    assert all(one is other for one, other in zip(network.parameters(), weights, strict=True))
 
 
 def test_the_callers_random_state_stays_as_it_was() -> None:
     before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
     fresh(SKIP)
+    engine.measure(engine.build(handmade.dropping), TINY, ALL)
     assert torch.equal(torch.get_rng_state(), before)
     assert (np.random.get_state()[1] == numpy_before).all()
 
 
-@pytest.mark.parametrize("genotype", [NOTHING, SKIP, (0, 0, 0, 4, 0, 0), (3, 3, 3, 3, 3, 3)])
-def test_values_are_finite_even_where_a_cell_computes_nothing(genotype: tuple[int, ...]) -> None:
-    assert np.isfinite(fresh(genotype)).all()
+def test_a_network_that_writes_into_its_input_does_not_change_what_the_next_one_sees() -> None:
+    before = inputs.batch(8, handmade.CLASSES)[0].clone()
+
+    class Careless(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inside = handmade.bare()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.inside(x.detach().mul_(0.5))
+
+    engine.measure(Careless(), TINY)
+    after = inputs.batch(8, handmade.CLASSES)[0]
+    try:
+        assert torch.equal(after, before)
+    finally:
+        inputs.batch.cache_clear()  # whatever happened, the tests after this one see the true images
 
 
-def test_a_cell_that_computes_nothing_is_the_worst_by_every_proxy() -> None:
-    assert all(nothing < skip < good for nothing, skip, good in zip(*map(fresh, (NOTHING, SKIP, GOOD)), strict=True))
+def test_a_network_in_float64_is_measured_like_one_in_float32() -> None:
+    network = handmade.seeded(handmade.mobile)
+    assert engine.measure(copy.deepcopy(network).double(), TINY, ALL) == engine.measure(network, TINY, ALL)
 
 
-def test_responses_are_those_of_a_plain_computation() -> None:
-    torch.manual_seed(0)
-    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 3))
-    images = torch.randn(4, 3, 2, 2)
-    agreement, jacobian = engine.responses(network, images)
-
-    on = (network[1](images.flatten(1)) > 0).numpy()
-    np.testing.assert_array_equal(agreement, (on[:, None, :] == on[None, :, :]).sum(2))
-    slopes = network[3].weight.sum(0) * torch.tensor(on)
-    np.testing.assert_allclose(jacobian, (slopes @ network[1].weight).detach().numpy(), rtol=1e-5, atol=1e-6)
+def test_a_network_in_evaluation_mode_is_measured_in_training_mode() -> None:
+    network = handmade.seeded(handmade.mobile)
+    assert engine.measure(copy.deepcopy(network).eval(), TINY, ALL) == engine.measure(network, TINY, ALL)
 
 
-def test_synaptic_flow_of_a_chain_is_its_output_once_per_layer() -> None:
-    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 5, bias=False), nn.ReLU(), nn.Linear(5, 3, bias=False))
-    first, last = (layer.weight.detach().double().abs() for layer in (network[1], network[3]))
-    assert engine.synaptic_flow(network, 2) == pytest.approx(2 * float((last @ first).sum()))
+@settings(max_examples=14)
+@given(st.tuples(*[st.integers(0, 4)] * 6))
+@example(NOTHING)
+@example(SKIP)
+@example((0, 0, 0, 4, 0, 0))
+@example((3, 3, 3, 3, 3, 3))
+@example((1, 1, 1, 1, 1, 1))
+@example((3, 0, 3, 1, 0, 0))
+def test_every_proxy_of_every_cell_is_a_finite_number(genotype: tuple[int, ...]) -> None:
+    values = fresh(genotype)
+    assert {type(value) for value in values.values()} == {float}
+    assert np.isfinite(list(values.values())).all()
 
 
-def test_noise_is_standardised_and_falls_with_frequency() -> None:
-    images = engine.pink_noise(32)
-    assert images.shape == (engine.BATCH, 3, 32, 32)
-    torch.testing.assert_close(images.std(dim=(1, 2, 3)), torch.ones(engine.BATCH))
-    power = torch.fft.fft2(images).abs().square().mean((0, 1))
-    assert power[0, 1] > 10 * power[0, 8]
+@pytest.mark.parametrize("proxy", ["params", "macs", "jacov", "naswot", "expressivity", "synflow", "swap", "grad_norm"])
+def test_a_cell_that_computes_nothing_is_the_worst(proxy: str) -> None:
+    nothing, skip, good = (fresh(genotype, (proxy,))[proxy] for genotype in (NOTHING, SKIP, GOOD))
+    assert nothing <= skip
+    assert nothing < good
+
+
+def test_params_and_macs_of_a_built_network_are_those_its_space_counts() -> None:
+    for genotype in (GOOD, NOTHING, (4, 0, 2, 4, 1, 3)):
+        values = fresh(genotype, ("params", "macs"))
+        assert values["params"] == SPACE.params([genotype], TINY)[0]
+        # The space follows NATS-Bench, which counts the classifier's bias as one more operation a class.
+        assert values["macs"] == SPACE.macs([genotype], TINY)[0] - TINY.classes

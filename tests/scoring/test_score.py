@@ -1,121 +1,160 @@
-"""Scores looked up and scores computed."""
+"""Scores computed, their sample kept; scores looked up in an atlas of one's own."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from llmnas_mcp.scoring import PROXIES, has_atlas, score, score_of
-from llmnas_mcp.scoring.atlas import SHIPPED, file_name, load
-from llmnas_mcp.scoring.engine import measure, settings
-from llmnas_mcp.spaces import DATASETS, Dataset, get_space
+from llmnas_mcp.errors import UnknownNameError
+from llmnas_mcp.scoring import DEFAULT, PROXIES, atlas, engine, has_atlas, score, score_of
+from llmnas_mcp.scoring.engine import COUNTED, OBSERVED
+from llmnas_mcp.spaces import Dataset, get_space
 
 SPACE = get_space("nasbench201")
-CELLS = list(SPACE.genotypes())
 TINY = Dataset("tiny", 8, 4)
 LIVE = [(3, 1, 3, 1, 2, 3), (0, 0, 0, 0, 0, 0)]
+EXTRA = ["zen", "l2_norm"]
 
 
-@pytest.fixture
-def small_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+class Steps:
+    """Keeps what progress was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, int]] = []
+
+    def __call__(self, done: int, total: int) -> None:
+        self.told.append((done, total))
+
+
+@pytest.fixture(autouse=True)
+def _small_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(score, "SAMPLE", 8)
 
 
-@pytest.mark.parametrize("dataset", DATASETS.values(), ids=str)
-def test_every_cell_has_finite_proxies_and_a_score_between_0_and_1(dataset: Dataset, tmp_path: Path) -> None:
-    scores = score_of(SPACE, CELLS, dataset=dataset, data=tmp_path)
-    assert list(scores.proxies) == list(PROXIES)
-    assert all(np.isfinite(values).all() and values.shape == (SPACE.size,) for values in scores.proxies.values())
-    assert scores.score.min() > 0
-    assert scores.score.max() == pytest.approx(1, abs=1e-3)
-    assert set(scores.sources) == {"atlas"}
-    assert scores.score.mean() == pytest.approx(0.5, abs=1e-3)
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, ...]:
+    """An atlas of a few cells, shipped; the first cell it knows."""
+    folder = tmp_path / "shipped"
+    score_of(SPACE, LIVE, dataset=TINY, data=folder)
+    monkeypatch.setattr(atlas, "SHIPPED", folder)
+    return tuple(atlas.load(folder / atlas.file_name(SPACE, TINY)).genotypes[0].tolist())
 
 
-def test_isomorphic_cells_score_equally_and_dead_operations_do_not_count(tmp_path: Path) -> None:
-    one, other = (3, 0, 3, 1, 0, 0), SPACE.canonical((3, 0, 3, 1, 0, 0))
-    scores = score_of(SPACE, [one, other], dataset=DATASETS["cifar10"], data=tmp_path)
-    assert one != other
-    assert scores.score[0] == scores.score[1]
-    assert scores.proxies["params"][0] == SPACE.params([other], DATASETS["cifar10"])[0]
+def test_a_dataset_without_atlas_is_scored_live_and_its_sample_kept(tmp_path: Path) -> None:
+    steps = Steps()
+    first = score_of(SPACE, LIVE, dataset=TINY, data=tmp_path, progress=steps)
+    assert first.sources == ("computed", "computed")
+    assert 0 < first.score[1] < first.score[0] <= 1
+    assert list(first.proxies) == list(DEFAULT)
+    assert steps.told == [(i + 1, len(steps.told)) for i in range(len(steps.told))]
+    assert len(steps.told) > len(LIVE)
+    assert [path.name for path in tmp_path.iterdir()] == [atlas.file_name(SPACE, TINY)]
+
+    engine.measure_genotype.cache_clear()
+    steps.told.clear()
+    again = score_of(SPACE, LIVE[:1], dataset=TINY, data=tmp_path, progress=steps)
+    assert again.score[0] == first.score[0]
+    assert steps.told == [(1, 1)]
+    assert all(again.proxies[name][0] == first.proxies[name][0] for name in DEFAULT)
 
 
-def test_a_cell_scores_the_same_alone_as_among_others(tmp_path: Path) -> None:
-    together = score_of(SPACE, CELLS[::500], dataset=DATASETS["cifar100"], data=tmp_path)
-    for i, cell in enumerate(CELLS[::500]):
-        assert score_of(SPACE, [cell], dataset=DATASETS["cifar100"], data=tmp_path).score[0] == together.score[i]
+def test_a_kept_sample_holds_what_was_measured_to_the_bit(tmp_path: Path) -> None:
+    score_of(SPACE, LIVE, dataset=TINY, data=tmp_path)
+    kept = atlas.load(tmp_path / atlas.file_name(SPACE, TINY))
+    assert kept.meta == engine.settings()
+    assert kept.weights.sum() == 8
+    assert [list(SPACE.canonical(tuple(g))) for g in kept.genotypes.tolist()] == kept.genotypes.tolist()
+    assert list(kept.proxies) == list(OBSERVED)
+    engine.measure_genotype.cache_clear()
+    for genotype, values in kept.measured.items():
+        assert engine.measure_genotype(SPACE, genotype, TINY) == values
 
 
-def test_no_genotypes_are_no_scores(tmp_path: Path) -> None:
-    scores = score_of(SPACE, [], dataset=DATASETS["cifar10"], data=tmp_path)
-    assert scores.score.shape == (0,)
-    assert scores.sources == ()
+@pytest.mark.parametrize("other", [Dataset("tiny", 8, 5), Dataset("tiny", 16, 4)], ids=str)
+def test_a_sample_of_other_classes_or_another_resolution_is_not_used(tmp_path: Path, other: Dataset) -> None:
+    score_of(SPACE, LIVE, dataset=TINY, data=tmp_path)
+    steps = Steps()
+    score_of(SPACE, LIVE, dataset=other, data=tmp_path, progress=steps)
+    assert len(steps.told) > len(LIVE)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_an_atlas_serves_every_dataset_of_its_resolution(tmp_path: Path) -> None:
-    mine = Dataset("flowers", 32, 102)
-    assert has_atlas(SPACE, mine)
-    assert not has_atlas(SPACE, TINY)
-    scores = score_of(SPACE, CELLS[::500], dataset=mine, data=tmp_path)
-    assert set(scores.sources) == {"atlas"}
-    assert list(scores.proxies["params"]) == list(SPACE.params([SPACE.canonical(c) for c in CELLS[::500]], mine))
+def test_a_cell_its_atlas_lacks_is_computed_and_ranked_against_the_atlas(
+    tmp_path: Path, shipped: tuple[int, ...]
+) -> None:
+    assert has_atlas(SPACE, TINY)
+    steps = Steps()
+    scores = score_of(SPACE, [shipped, *LIVE], dataset=TINY, data=tmp_path / "none", progress=steps)
+    assert scores.sources == ("atlas", "computed", "computed")
+    assert steps.told == [(1, 2), (2, 2)]
+    assert not (tmp_path / "none").exists()
 
 
-def test_looking_up_an_atlas_imports_no_torch_and_writes_nothing(tmp_path: Path) -> None:
-    program = f"""
-import sys
-from pathlib import Path
-from llmnas_mcp.scoring import has_atlas, score_of
-from llmnas_mcp.spaces import DATASETS, get_space
-space = get_space("nasbench201")
-assert has_atlas(space, DATASETS["cifar10"])
-score_of(space, list(space.genotypes()), dataset=DATASETS["cifar10"], data=Path({str(tmp_path)!r}))
-assert "torch" not in sys.modules
-"""
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+@pytest.mark.parametrize(
+    ("other", "served"),
+    [(Dataset("flowers", 8, 4), True), (Dataset("tiny", 8, 5), False), (Dataset("tiny", 16, 4), False)],
+    ids=str,
+)
+def test_an_atlas_serves_any_name_of_its_resolution_and_classes(
+    tmp_path: Path, shipped: tuple[int, ...], other: Dataset, served: bool
+) -> None:
+    assert has_atlas(SPACE, other) is served
+    found = score_of(SPACE, [shipped], dataset=other, data=tmp_path / "none")
+    assert found.sources == ("atlas" if served else "computed",)
+
+
+def test_proxies_no_atlas_has_are_measured_live_and_progress_counts_them(
+    tmp_path: Path, shipped: tuple[int, ...]
+) -> None:
+    steps = Steps()
+    asked = [shipped, LIVE[0], shipped]
+    found = score_of(SPACE, asked, dataset=TINY, data=tmp_path / "none", proxies=EXTRA, progress=steps)
+    assert found.sources == ("computed",) * 3
+    assert steps.told == [
+        (1, 3),
+        (2, 3),
+        (3, 3),
+    ]  # one cell the atlas lacks, then both distinct cells for what no atlas has
+    assert list(found.proxies) == EXTRA
+    for i, cell in enumerate(asked):
+        values = engine.measure_genotype(SPACE, SPACE.canonical(cell), TINY, tuple(EXTRA))
+        assert tuple(found.proxies[name][i] for name in EXTRA) == values
+    plain = score_of(SPACE, asked, dataset=TINY, data=tmp_path / "none")
+    np.testing.assert_array_equal(found.score, plain.score)
+
+
+def test_proxies_an_atlas_has_are_looked_up_in_any_order_and_once(tmp_path: Path, shipped: tuple[int, ...]) -> None:
+    steps = Steps()
+    names = ["swap", "macs", "swap", "growth"]
+    found = score_of(SPACE, [shipped], dataset=TINY, data=tmp_path / "none", proxies=names, progress=steps)
+    assert (found.sources, steps.told) == (("atlas",), [])
+    assert list(found.proxies) == ["swap", "macs", "growth"]
+    known = dict(zip(OBSERVED, engine.measure_genotype(SPACE, shipped, TINY), strict=True))
+    assert [found.proxies[name][0] for name in ("swap", "growth")] == [known["swap"], known["growth"]]
+    assert found.proxies["macs"][0] == SPACE.macs([shipped], TINY)[0]
+
+
+def test_all_proxies_there_are_can_be_asked_for_at_once(tmp_path: Path, shipped: tuple[int, ...]) -> None:
+    found = score_of(SPACE, [shipped, *LIVE], dataset=TINY, data=tmp_path / "none", proxies=iter(PROXIES))
+    assert list(found.proxies) == list(PROXIES)
+    assert all(values.shape == (3,) and np.isfinite(values).all() for values in found.proxies.values())
+    assert set(COUNTED) < set(found.proxies)
+
+
+def test_a_proxy_there_is_not_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    steps = Steps()
+    with pytest.raises(UnknownNameError, match="zic0"):
+        score_of(SPACE, LIVE, dataset=TINY, data=tmp_path, proxies=["zen", "zic0"], progress=steps)
+    assert steps.told == []
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("resolution", [32, 16])
-def test_live_scoring_reproduces_the_atlas(resolution: int) -> None:
-    atlas = load(SHIPPED / file_name(SPACE, resolution))
-    assert atlas.meta == settings()
-    assert atlas.weights.sum() == SPACE.size
-    assert np.array_equal(atlas.genotypes, SPACE.distinct())
-    for cell in [(0, 0, 0, 1, 0, 0), (0, 0, 0, 0, 0, 0), SPACE.canonical((1, 2, 4, 0, 1, 3))]:
-        # Another machine's convolutions round differently: a ReLU near zero may flip, which moves naswot and jacov.
-        assert measure(SPACE, cell, resolution) == pytest.approx(atlas.measured[cell], rel=1e-3)
-
-
-@pytest.mark.usefixtures("small_sample")
-def test_a_resolution_without_atlas_is_scored_live_and_its_sample_kept(tmp_path: Path) -> None:
-    steps: list[tuple[int, int]] = []
-    first = score_of(SPACE, LIVE, dataset=TINY, data=tmp_path, progress=lambda *step: steps.append(step))
-    assert first.sources == ("computed", "computed")
-    assert 0 < first.score[1] < first.score[0] <= 1
-    assert steps == [(i + 1, len(steps)) for i in range(len(steps))]
-    assert len(steps) > len(LIVE)
-    assert [path.name for path in tmp_path.iterdir()] == [file_name(SPACE, 8)]
-
-    measure.cache_clear()
-    steps.clear()
-    again = score_of(SPACE, LIVE[:1], dataset=TINY, data=tmp_path, progress=lambda *step: steps.append(step))
-    assert again.score[0] == first.score[0]
-    assert steps == [(1, 1)]
-
-
-@pytest.mark.usefixtures("small_sample")
-def test_a_cell_its_atlas_lacks_is_computed_and_ranked_against_the_atlas(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    score_of(SPACE, LIVE, dataset=TINY, data=tmp_path)
-    monkeypatch.setattr("llmnas_mcp.scoring.atlas.SHIPPED", tmp_path)
-    known = tuple(load(tmp_path / file_name(SPACE, 8)).genotypes[0].tolist())
-    assert has_atlas(SPACE, TINY)
-    scores = score_of(SPACE, [known, *LIVE], dataset=TINY, data=tmp_path / "none")
-    assert scores.sources == ("atlas", "computed", "computed")
-    assert not (tmp_path / "none").exists()
+def test_no_genotypes_are_no_scores(tmp_path: Path, shipped: tuple[int, ...]) -> None:
+    assert shipped
+    for names in (DEFAULT, EXTRA):
+        found = score_of(SPACE, [], dataset=TINY, data=tmp_path / "none", proxies=names)
+        assert found.score.shape == (0,)
+        assert found.sources == ()
+        assert {name: values.shape for name, values in found.proxies.items()} == dict.fromkeys(names, (0,))

@@ -72,10 +72,17 @@ async def test_mistakes_name_the_value_and_what_is_allowed(tmp_path: Path) -> No
 
 async def test_scores_come_with_params_macs_and_proxies(tmp_path: Path) -> None:
     async with session(tmp_path) as client:
-        found = (await answer(client, "score_zero_cost", architectures=[CELL]))["results"][0]
+        told = await answer(client, "score_zero_cost", architectures=[CELL])
+        live = await answer(client, "score_zero_cost", architectures=[CELL], proxies=["zen", "params"])
+    found = told["results"][0]
+    assert live["results"][0]["proxies"].keys() == {"zen", "params"}
+    assert (live["results"][0]["source"], live["results"][0]["score"]) == ("computed", found["score"])
+    assert [worth["name"] for worth in told["worth"]] == ["score", "params", "macs"]
+    assert all(w["spearman_95"][0] < w["spearman"] < w["spearman_95"][1] for w in told["worth"])
+    assert "15,625" in told["worth_source"]
     assert 0 <= found["score"] <= 1
     assert found["source"] == "atlas"
-    assert {"params", "macs", "synflow", "naswot", "jacov"} <= found["proxies"].keys()
+    assert {"params", "macs", "growth", "swap", "jacov"} <= found["proxies"].keys()
     assert found["params_m"] == pytest.approx(0.587386)
     assert found["macs_m"] == pytest.approx(82.49413)
 

@@ -1,4 +1,4 @@
-"""Commands that look something up: latency, score, devices, spaces."""
+"""Commands that look something up: latency, devices, spaces."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def latency(
     as_json: AsJson = False,
 ) -> None:
     """Latency (ms) or energy (mJ) of architectures on a device, with source and error."""
-    found = _call(
+    found = call(
         server,
         "query_latency",
         r.Costs,
@@ -52,35 +52,9 @@ def latency(
 
 
 @app.command()
-def score(
-    architectures: Architectures,
-    dataset: Dataset = "cifar10",
-    space: Space = "nasbench201",
-    server: Server = None,
-    as_json: AsJson = False,
-) -> None:
-    """Zero-cost score of architectures: their rank against the space by training-free proxies (1 is best)."""
-    found = _call(
-        server, "score_zero_cost", r.ZeroCostScores, architectures=architectures, dataset=dataset, space=space
-    )
-    if as_json:
-        print_json(found.model_dump(mode="json"))
-        return
-    names = [name for name in found.results[0].proxies if name not in ("params", "macs")]
-    table = Table(
-        Column("architecture", overflow="fold", min_width=24), "score", "params (M)", "MACs (M)", *names, "source"
-    )
-    for result in found.results:
-        proxies = [f"{result.proxies[name]:.4g}" for name in names]
-        counts = (f"{result.score:.4f}", f"{result.params_m:.3f}", f"{result.macs_m:.1f}")
-        table.add_row(Text(result.architecture), *counts, *proxies, result.source)
-    out.print(table)
-
-
-@app.command()
 def devices(space: Space = "nasbench201", server: Server = None, as_json: AsJson = False) -> None:
     """Devices, and where their numbers come from."""
-    found = _call(server, "list_devices", r.Devices, space=space)
+    found = call(server, "list_devices", r.Devices, space=space)
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
@@ -102,7 +76,7 @@ def devices(space: Space = "nasbench201", server: Server = None, as_json: AsJson
 @app.command()
 def spaces(server: Server = None, as_json: AsJson = False) -> None:
     """Search spaces, and how their architectures are written."""
-    found = _call(server, "list_spaces", r.Spaces)
+    found = call(server, "list_spaces", r.Spaces)
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
@@ -116,7 +90,9 @@ def spaces(server: Server = None, as_json: AsJson = False) -> None:
         out.print(Text(f"  source:     {space.source}"))
 
 
-def _call(server: str | None, tool: str, answer: type[BaseModel], **arguments: Any) -> Any:
+def call(server: str | None, tool: str, answer: type[BaseModel], **arguments: Any) -> Any:
+    """The answer of one tool, of the laboratory at `server` or of one in this process."""
+
     async def work() -> BaseModel:
         from llmnas_agents.laboratory import open_laboratory
 

@@ -73,7 +73,7 @@ class Progress:
 
 def front_table(front: dict[str, Any]) -> Table:
     """The front as a table, by falling score; a long one is thinned evenly."""
-    points = sorted(front["front"], key=lambda point: -point["score"])
+    points = sorted((p for p in front["front"] if not p["near"]), key=lambda point: -point["score"])
     step = max(1, -(-len(points) // MOST_LINES))
     chosen = points[::step]
     unit = points[0]["unit"] if points else ""

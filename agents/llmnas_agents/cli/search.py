@@ -168,7 +168,9 @@ def _finish(front: dict[str, Any], as_json: bool) -> None:
         print_json(front)
     else:
         out.print(front_table(front))
-        out.print("All of the front is in front.json (--out DIR) or printed by --json.")
+        near = sum(point["near"] for point in front["front"])
+        also = f", with {near} more that are within error of it," if near else ""
+        out.print(f"All of the front{also} is in front.json (--out DIR) or printed by --json.")
         err.print(
             f"{front['evaluations']} evaluations in {front['wall_s']:.1f} s, hypervolume {front['hypervolume']:.4f}."
             " The score is a rank by training-free proxies (1 is best), not an accuracy."

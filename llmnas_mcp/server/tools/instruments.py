@@ -7,7 +7,7 @@ from mcp.server.mcpserver import Context
 from llmnas_mcp import results as r
 from llmnas_mcp.search import instruments
 from llmnas_mcp.search.service import Laboratory
-from llmnas_mcp.server.arguments import Architecture, Architectures, Dataset, Device, Objective, Space
+from llmnas_mcp.server.arguments import Architecture, Architectures, Dataset, Device, Objective, Proxies, Space
 from llmnas_mcp.server.progress import reporter
 from llmnas_mcp.server.toolbox import Toolbox
 
@@ -41,11 +41,15 @@ def register(box: Toolbox, lab: Laboratory) -> None:
 
     @box.tool("Score without training")
     def score_zero_cost(
-        ctx: Context, architectures: Architectures, dataset: Dataset = "cifar10", space: Space = "nasbench201"
+        ctx: Context,
+        architectures: Architectures,
+        dataset: Dataset = "cifar10",
+        proxies: Proxies = None,
+        space: Space = "nasbench201",
     ) -> r.ZeroCostScores:
         """Zero-cost score of each architecture: its rank in the space by proxies at initialisation, not an accuracy."""
         return instruments.score_zero_cost(
-            architectures, space=space, dataset=dataset, data=data, progress=reporter(ctx)
+            architectures, space=space, dataset=dataset, data=data, proxies=proxies, progress=reporter(ctx)
         )
 
     @box.tool("Export a network")

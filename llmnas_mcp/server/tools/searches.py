@@ -65,7 +65,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
         search_id: SearchId | None = None,
         points: Annotated[list[Point] | None, Field(max_length=10_000)] = None,
     ) -> r.Front:
-        """The architectures no other beats in score and cost: of a search, or of points given instead."""
+        """The architectures no other clearly beats in score and cost: of a search, or of points given instead."""
         if (search_id is None) == (points is None):
             raise LabError("Give either search_id or points.")
         return front_of_points(points or []) if search_id is None else lab.compute_pareto_front(search_id)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu
 
 from llmnas_mcp.spaces.base import Genotype
 from llmnas_mcp.spaces.nasbench201.encoding import EDGES, OPERATIONS
@@ -92,10 +91,10 @@ class Network(nn.Module):
             if stage:
                 layers.append(Reduction(CHANNELS[stage - 1], channels))
             layers += [Cell(genotype, channels) for _ in range(CELLS_PER_STAGE)]
-        self.features = nn.Sequential(*layers, nn.BatchNorm2d(CHANNELS[-1]))
+        self.features = nn.Sequential(*layers, nn.BatchNorm2d(CHANNELS[-1]), nn.ReLU())
         self.classifier = nn.Linear(CHANNELS[-1], classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, 3, resolution, resolution) -> logits (batch, classes)."""
-        logits: Tensor = self.classifier(relu(self.features(x)).mean((2, 3)))
+        logits: Tensor = self.classifier(self.features(x).mean((2, 3)))
         return logits
