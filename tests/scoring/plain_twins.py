@@ -275,13 +275,16 @@ def _block_outputs(network: nn.Module, images: Tensor) -> list[Tensor]:
     return outputs
 
 
-def _entropies(network: nn.Module, images: Tensor) -> list[float]:
+def _block_features(network: nn.Module, images: Tensor) -> list[Tensor]:
+    with torch.no_grad():
+        return [out.detach() for out in _block_outputs(network, images)]
+
+
+def _entropies(outputs: list[Tensor]) -> list[float]:
     """Per block the entropy of the spectrum of its features' covariance."""
     entropies = []
-    with torch.no_grad():
-        outputs = _block_outputs(network, images)
     for out in outputs:
-        features = out.detach().double().permute(0, 2, 3, 1).flatten(0, 2)
+        features = out.double().permute(0, 2, 3, 1).flatten(0, 2)
         features = features - features.mean(0)
         e = torch.linalg.eigvalsh(features.T @ features / len(features)).clamp(min=0)
         p = e / e.sum() if e.sum() > 0 else torch.zeros_like(e)
@@ -291,20 +294,19 @@ def _entropies(network: nn.Module, images: Tensor) -> list[float]:
 
 def expressivity(network: nn.Module, images: Tensor, _labels: Tensor) -> float:
     """Entropy of the blocks' features (AZ-NAS, Lee and Ham 2024)."""
-    return float(sum(_entropies(network, images)))
+    return float(sum(_entropies(_block_features(network, images))))
 
 
 def progressivity(network: nn.Module, images: Tensor, _labels: Tensor) -> float:
     """Least growth of that entropy from block to block (AZ-NAS, Lee and Ham 2024)."""
-    return float(np.diff(_entropies(network, images)).min())  # ValueError with fewer than two blocks
+    return float(np.diff(_entropies(_block_features(network, images))).min())  # ValueError with fewer than two blocks
 
 
 def growth(network: nn.Module, images: Tensor, _labels: Tensor) -> float:
     """Growth of that entropy over the blocks that keep the shape of their input (this project)."""
-    with torch.no_grad():
-        shapes = [out.shape for out in _block_outputs(network, images)]
-    gained = np.diff(_entropies(network, images))
-    return float(sum(gain for gain, pair in zip(gained, itertools.pairwise(shapes), strict=True) if pair[0] == pair[1]))
+    outputs = _block_features(network, images)
+    gained = zip(itertools.pairwise(outputs), np.diff(_entropies(outputs)), strict=True)
+    return float(sum(gain for (before, after), gain in gained if before.shape == after.shape))
 
 
 def trainability(network: nn.Module, images: Tensor, _labels: Tensor) -> float:
