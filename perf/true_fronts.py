@@ -4,10 +4,10 @@
 
 FOLDER holds nb201_accuracy.csv.gz and hwnasbench_nb201_{cifar10,cifar100}.csv.gz. For every device: a default search
 per seed, which knows neither table, and the front of all cells under the same score and latencies (exhaustive), which
-no search can be expected to beat by more than luck. Each figure is a hypervolume in (test accuracy after 200 epochs,
-measured latency), both scaled over the table, as a share of the exact front's. Printed for fronts with several margins:
-how far behind in score, and how many times the latency model's median error behind in latency, a cell may be to be
-kept. Then what limits the exhaustive front: the same with true latencies, and with true accuracies.
+no search can be expected to beat at the same margins by more than luck. Each figure is a hypervolume in (test accuracy
+after 200 epochs, measured latency), both scaled over the table, as a share of the exact front's. Printed for fronts
+with several margins: how far behind in score, and how many times the latency model's median error behind in latency, a
+cell may be to be kept. Then what limits the exhaustive front: the same with true latencies, and with true accuracies.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from search_quality import SPACE, Judge, evolution
 
 from llmnas_mcp.devices import DEVICES
 from llmnas_mcp.pareto import front_of, hypervolume, near_front_of
+from llmnas_mcp.search.members import SCORE_MARGIN
 
 MARGINS = ((0, 0), (0.0, 1), (0.002, 1), (0.005, 0), (0.005, 1), (0.01, 1), (0.02, 1), (0.05, 1), (0.1, 1))
 
@@ -74,7 +75,10 @@ def main() -> None:
                 shares.setdefault(margin, []).append(float(np.mean([truth.share(rows) for rows in fronts])))
                 sizes[margin] += [len(rows) for rows in fronts]
             shares.setdefault("all members", []).append(float(np.mean([truth.share(rows) for rows in found])))
-            shares.setdefault("exhaustive", []).append(truth.share(kept(judge, runs, (0, 0))))
+            shares.setdefault("exhaustive, no margin", []).append(truth.share(kept(judge, runs, (0, 0))))
+            shares.setdefault("exhaustive, default margins", []).append(
+                truth.share(kept(judge, runs, (SCORE_MARGIN, 1)))
+            )
             real = runs[~np.isnan(truth.points[runs, 0])]
             mixed = np.column_stack([truth.points[real, 0], judge.points[real, 1]])
             shares.setdefault("exhaustive, true latency", []).append(truth.share(real[front_of(mixed)]))

@@ -28,8 +28,12 @@ from llmnas_mcp.spaces import DATASETS, SPACES, Dataset, Genotype
 
 def measured(lines: Path) -> dict[Genotype, tuple[float, ...]]:
     """What is in a work file already; a last line cut short by a kill is dropped."""
-    whole = lines.read_text().rpartition("\n")[0].splitlines() if lines.exists() else []
-    lines.write_text("".join(f"{line}\n" for line in whole))
+    text = lines.read_text() if lines.exists() else ""
+    whole = text.rpartition("\n")[0].splitlines()
+    if text and not text.endswith("\n"):
+        part = lines.with_suffix(".part")
+        part.write_text("".join(f"{line}\n" for line in whole))
+        part.replace(lines)
     return {tuple(genotype): tuple(values) for genotype, values in map(json.loads, whole)}
 
 
@@ -50,7 +54,7 @@ def build(space_name: str, dataset: Dataset, work: Path, workers: int) -> Path:
     start = time.perf_counter()
     with lines.open("a") as out, ProcessPoolExecutor(workers) as pool:
         for done, (genotype, values) in enumerate(
-            pool.map(partial(measure, space_name, dataset), map(tuple, todo), chunksize=4), start=1
+            pool.map(partial(measure, space_name, dataset), todo, chunksize=4), start=1
         ):
             known[genotype] = values
             out.write(json.dumps([genotype, values]) + "\n")

@@ -1,7 +1,7 @@
 """How good it looks untrained: zero-cost proxies, their aggregate, and atlases of computed scores."""
 
 from llmnas_mcp.scoring.calibration import Calibration, calibration_of
-from llmnas_mcp.scoring.engine import DEFAULT, build, check_proxies, measure
+from llmnas_mcp.scoring.engine import DEFAULT, attempt, build, check_proxies, measure
 from llmnas_mcp.scoring.proxies import PROXIES, Proxy
 from llmnas_mcp.scoring.score import Scores, has_atlas, score_of
 
@@ -11,6 +11,7 @@ __all__ = [
     "Calibration",
     "Proxy",
     "Scores",
+    "attempt",
     "build",
     "calibration_of",
     "check_proxies",

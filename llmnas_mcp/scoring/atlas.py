@@ -13,10 +13,12 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llmnas_mcp.errors import DataError
 from llmnas_mcp.scoring import engine
 from llmnas_mcp.scoring.engine import OBSERVED
 from llmnas_mcp.spaces import Dataset, Genotype, SearchSpace
@@ -64,10 +66,13 @@ def make(members: Mapping[Genotype, int], measured: Mapping[Genotype, tuple[floa
 
 @lru_cache(maxsize=32)
 def load(path: Path) -> Atlas:
-    """Read an atlas, once per process."""
-    with np.load(path) as file:
-        proxies = {name: file[name] for name in OBSERVED}
-        return Atlas(file["genotypes"].astype(int), file["weights"], proxies, json.loads(str(file["meta"])))
+    """Read an atlas, once per process. Raises DataError, with the fix, for a damaged file."""
+    try:
+        with path.open("rb") as opened, np.load(opened) as file:
+            proxies = {name: file[name] for name in OBSERVED}
+            return Atlas(file["genotypes"].astype(int), file["weights"], proxies, json.loads(str(file["meta"])))
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise DataError(f"{path} cannot be read ({error}). Delete it: what it held is measured again.") from error
 
 
 def file_name(space: SearchSpace, dataset: Dataset) -> str:

@@ -1,7 +1,7 @@
 """Measures proxies of networks: of a space's, built from one seed, or of any module.
 
-Everything random comes from explicit seeds: a network has the same values alone, among others, and in any order, and
-whatever else is measured beside them.
+Everything random comes from explicit seeds: a network has the same values alone, among others, in any order, and
+whatever else is measured beside them; to the last bit on one machine with one number of threads.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def settings() -> dict[str, object]:
 
 def check_proxies(names: Iterable[str]) -> tuple[str, ...]:
     """The names, each once; raises UnknownNameError for one that is no proxy."""
-    unique = tuple(dict.fromkeys(names))
+    unique = tuple(dict.fromkeys([names] if isinstance(names, str) else names))
     for name in unique:
         if name not in PROXIES:
             raise UnknownNameError("proxy", name, PROXIES)
@@ -51,25 +51,46 @@ def build(factory: Callable[[], nn.Module]) -> nn.Module:
 def measure(network: nn.Module, dataset: Dataset, proxies: Iterable[str] = DEFAULT) -> dict[str, float]:
     """Proxies of a network as it is initialised, for inputs of the dataset's resolution: name -> a finite number.
 
-    The network stays as it is. On the GPU where there is one. Raises UnscorableError, with the reason, and
-    UnknownNameError for a proxy there is not.
+    The network stays as it is. On the GPU where there is one. Raises UnscorableError, with the reason, where one of
+    them cannot be told, and UnknownNameError for a proxy there is not.
     """
-    from llmnas_mcp.scoring.observation import Observation
+    values, reasons = attempt(network, dataset, proxies)
+    for reason in reasons.values():
+        raise reason
+    return values
 
-    names = check_proxies(proxies)
-    seen = Observation(network, *inputs.batch(dataset.resolution, dataset.classes), SEED)
-    values = {}
-    for name in names:
+
+def attempt(
+    network: nn.Module, dataset: Dataset, proxies: Iterable[str]
+) -> tuple[dict[str, float], dict[str, UnscorableError]]:
+    """As `measure`; proxies that cannot be told come with the reason instead, and the others are told all the same.
+
+    Raises UnscorableError where none can be.
+    """
+    from llmnas_mcp.scoring.observation import Observation, exactly
+
+    names, values, reasons = check_proxies(proxies), dict[str, float](), dict[str, UnscorableError]()
+    with exactly():
         try:
-            values[name] = PROXIES[name].measure(seen)
+            seen = Observation(network, *inputs.batch(dataset.resolution, dataset.classes), SEED)
         except UnscorableError:
             raise
         except Exception as error:  # a network may do anything
-            what = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise UnscorableError(f"cannot be measured by {name}, leave it out: {what}") from error
-        if not math.isfinite(values[name]):
-            raise UnscorableError(f"has no finite {name} ({values[name]}): leave it out, or scale the weights down.")
-    return values
+            raise UnscorableError(f"cannot be looked at: {_what(error)}") from error
+        for name in names:
+            try:
+                values[name] = PROXIES[name].measure(seen)
+                if not math.isfinite(values[name]):
+                    raise UnscorableError(f"has no finite {name} ({values.pop(name)}): scale its weights down.")
+            except UnscorableError as error:
+                reasons[name] = error
+            except Exception as error:  # noqa: BLE001 - a network may do anything, and the others are told
+                reasons[name] = UnscorableError(f"cannot be measured by {name}: {_what(error)}")
+    return values, reasons
+
+
+def _what(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 @lru_cache(maxsize=65_536)

@@ -43,4 +43,4 @@ def batch(resolution: int, classes: int) -> tuple[Tensor, Tensor]:
         image[:] = np.asarray(crop.resize((resolution, resolution), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
     images -= images.mean((0, 2, 3), keepdims=True)
     images /= images.std((0, 2, 3), keepdims=True)
-    return torch.from_numpy(images), torch.arange(BATCH) % min(classes, BATCH // 4)
+    return torch.from_numpy(images), torch.from_numpy(np.arange(BATCH) % min(classes, BATCH // 4))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from threading import RLock
 from typing import Any
@@ -17,20 +17,34 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import UninitializedParameter, functional
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils import parametrize
 
 from llmnas_mcp.errors import UnscorableError
 from llmnas_mcp.scoring.anatomy import Rectifiers, blocks_of, layers_of
 
+NORMALISATIONS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 _SEEDING = RLock()  # torch draws from one global generator: no two threads at a time
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Everything torch draws at random inside comes from `seed`; the caller's random state stays as it was."""
-    with _SEEDING, torch.random.fork_rng():
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with _SEEDING, torch.random.fork_rng(gpus):
         torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def exactly() -> Iterator[None]:
+    """Inside, gradients are computed whatever the caller's mode, and a GPU works deterministically in full float32."""
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        if torch.cuda.is_available():
+            flags = torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False)
+            stack.enter_context(flags)
         yield
 
 
@@ -45,29 +59,28 @@ class Observation:
         if any(isinstance(p, UninitializedParameter) for p in network.parameters()):
             raise UnscorableError("has lazy layers without weights yet: run one forward pass before scoring it.")
         if not any(isinstance(module, nn.Conv2d) for module in network.modules()):
-            raise UnscorableError("has no Conv2d: the proxies here are of convolutional networks.")
+            raise UnscorableError(
+                "has no Conv2d: these proxies are of convolutional networks. (Of a traced one, pass the module.)"
+            )
         self.original = network
         self.seed = seed
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.network = _copy(network).to(self.device).float().train()
-        for module in self.network.modules():
-            if getattr(module, "inplace", False):
-                module.inplace = False  # type: ignore[assignment] # so that no second pass is needed, see below
+        self.network = working_copy(network, self.device)
         self.images = images.to(self.device).detach().requires_grad_()
         self.labels = labels.to(self.device)
-        with parametrize.cached():
-            self.weights = [m.weight for m in layers_of(self.network) if m.weight.requires_grad]
-            self._run(copying=False)
-            if any(tensor._version != version for tensor, version in self._noted):
-                self._run(copying=True)  # the network worked in place on what was noted
+        self.weights = [m.weight for m in layers_of(self.network) if m.weight.requires_grad]
+        self._run(copying=False)
+        if any(tensor._version != version for tensor, version in self._noted):
+            self._run(copying=True)  # the network worked in place on what was noted
         if self.weights and not self.logits.requires_grad:
             raise UnscorableError("gives logits without gradients: take no_grad and detach out of its forward.")
         if self.logits.ndim != 2 or len(self.logits) != len(self.images):
             shape = tuple(self.logits.shape)
             raise UnscorableError(f"returns a tensor of shape {shape}, not logits of shape (batch, classes).")
-        if self.logits.shape[1] <= int(self.labels.max()):
+        classes = int(self.labels.max()) + 1
+        if self.logits.shape[1] < classes:
             raise UnscorableError(
-                f"has {self.logits.shape[1]} outputs: too few for {int(self.labels.max()) + 1} classes."
+                f"has {self.logits.shape[1]} outputs, too few for the {classes} classes of the labels."
             )
         if not self.logits.isfinite().all():
             raise UnscorableError("gives inf or NaN at initialisation: normalise its layers or scale its weights down.")
@@ -84,7 +97,9 @@ class Observation:
             self._noted.append((tensor, tensor._version))
             return tensor.clone() if copying else tensor
 
-        def note_call(module: Any, _: Any, out: Tensor) -> Tensor:
+        def note_call(module: Any, _: Any, out: Any) -> Any:
+            if not isinstance(out, Tensor):
+                return out
             self.calls.append((module, out))
             return note(out)
 
@@ -113,9 +128,9 @@ class Observation:
     def forward(self, images: Tensor, network: nn.Module | None = None) -> Tensor:
         """Logits of the copy (or of `network`); the same dropout each time."""
         try:
-            with seeded(self.seed), torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False):
+            with seeded(self.seed):
                 out = (network or self.network)(images)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             what = f"{type(error).__name__}: {error}".splitlines()[0]
             raise UnscorableError(f"fails on inputs of shape {tuple(images.shape)}: {what}") from error
         if not isinstance(out, Tensor):
@@ -191,23 +206,49 @@ def gradients(output: Tensor, inputs: Sequence[Tensor], weighted: Tensor | None 
     return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=True)]
 
 
-def linearised(network: nn.Module) -> nn.Module:
-    """A copy in float64 with weights made positive and normalisation bypassed, as synflow looks at it."""
-    network = _copy(network).double().requires_grad_(False)
-    for module in network.modules():
-        if isinstance(module, _BatchNorm):
-            module.forward = nn.Identity().forward  # type: ignore[method-assign]
-    for parameter in network.parameters():
-        if parameter.dim() > 1:
-            parameter.abs_()
-    return network
-
-
-def _copy(network: nn.Module) -> nn.Module:
+def working_copy(network: nn.Module, device: torch.device) -> nn.Module:
+    """A copy in float32 and training mode that keeps what is noted of it: plain weights, no work in place."""
     try:
-        return copy.deepcopy(network)
+        copied = copy.deepcopy(network).to(device).float()
     except Exception as error:
-        raise UnscorableError(f"cannot be copied: {type(error).__name__}: {error}") from error
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UnscorableError(f"cannot be copied; pass it as built, before any forward pass: {what}") from error
+    copied.train()
+    for layer in layers_of(copied):
+        if parametrize.is_parametrized(layer):  # its weight would be another tensor each time it is asked for
+            for name in list(layer.parametrizations):  # type: ignore[arg-type]
+                parametrize.remove_parametrizations(layer, name)
+    for module in copied.modules():
+        if getattr(module, "inplace", False) is True:
+            with suppress(Exception):  # not to be set: a second pass will note copies
+                module.inplace = False  # type: ignore[assignment]
+    return copied
+
+
+def linearised(network: nn.Module, device: torch.device) -> nn.Module:
+    """A copy in float64 with parameters made positive and normalisation bypassed, as synflow looks at it."""
+    copied = working_copy(network, device).double().requires_grad_(False)
+    for module in copied.modules():
+        if isinstance(module, NORMALISATIONS):
+            module.forward = nn.Identity().forward  # type: ignore[method-assign]
+    for parameter in copied.parameters():
+        parameter.abs_()
+    return copied
+
+
+def gaussian(network: nn.Module, device: torch.device, seed: int) -> nn.Module:
+    """A copy with standard normal weights, no biases and neutral normalisation, as zen looks at it."""
+    copied = working_copy(network, device).requires_grad_(False)
+    generator = torch.Generator().manual_seed(seed)
+    for module in copied.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.weight.copy_(torch.randn(module.weight.shape, generator=generator))
+        elif isinstance(module, NORMALISATIONS) and module.weight is not None:
+            module.weight.fill_(1.0)
+        bias = getattr(module, "bias", None)
+        if isinstance(bias, Tensor):
+            bias.zero_()
+    return copied
 
 
 def _spectral_entropy(features: Tensor) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from llmnas_mcp.errors import DataError
 from llmnas_mcp.scoring import aggregate, atlas, engine
 from llmnas_mcp.scoring.engine import COUNTED, DEFAULT, OBSERVED, check_proxies
 from llmnas_mcp.spaces import Dataset, Genotype, Genotypes, SearchSpace
@@ -62,37 +64,39 @@ def score_of(
     more = tuple(name for name in names if name not in COUNTED + OBSERVED)
     asked = [space.canonical(tuple(map(int, genotype))) for genotype in genotypes]
     cells = list(dict.fromkeys(asked))
+    wanted = set(cells)
     name = atlas.file_name(space, dataset)
     shipped, kept = atlas.SHIPPED / name, data / name
     path = shipped if shipped.exists() else kept
     known = atlas.load(path).measured if path.exists() else {}
 
     sample = {} if known else _sample(space)
+    if sample:
+        _check_writable(data)
     todo = list(dict.fromkeys(cell for cell in [*sample, *cells] if cell not in known))
-    steps = len(todo) + (len(cells) if more else 0)
-    live = {}
-    for done, cell in enumerate(todo, start=1):
-        live[cell] = engine.measure_genotype(space, cell, dataset)
+    steps = list(dict.fromkeys([*todo, *(cells if more else ())]))
+    live, extra = {}, {}
+    for done, cell in enumerate(steps, start=1):
+        own = OBSERVED if cell not in known else ()
+        values = engine.measure_genotype(space, cell, dataset, own + (more if cell in wanted else ()))
+        if own:
+            live[cell] = values[: len(own)]
+        extra[cell] = values[len(own) :]
         if done == len(sample):
             atlas.make(sample, live).save(path)
         if progress:
-            progress(done, steps)
-    extra = []
-    for done, cell in enumerate(cells if more else (), start=len(todo) + 1):
-        extra.append(engine.measure_genotype(space, cell, dataset, more))
-        if progress:
-            progress(done, steps)
+            progress(done, len(steps))
 
     observed = np.array([live[cell] if cell in live else known[cell] for cell in cells]).reshape(-1, len(OBSERVED)).T
-    values = _counts(space, cells, dataset) | dict(zip(OBSERVED, observed, strict=True))
-    score = _aggregate(path, space, dataset).scores(values)
-    values |= {name: np.array([row[i] for row in extra]) for i, name in enumerate(more)}
+    columns = _counts(space, cells, dataset) | dict(zip(OBSERVED, observed, strict=True))
+    score = _aggregate(path, space, dataset).scores(columns)
+    columns |= {name: np.array([extra[cell][i] for cell in cells]) for i, name in enumerate(more)}
 
     row_of = {cell: row for row, cell in enumerate(cells)}
     rows = np.array([row_of[cell] for cell in asked], dtype=int)
     return Scores(
         score=score[rows],
-        proxies={name: values[name][rows] for name in names},
+        proxies={name: columns[name][rows] for name in names},
         sources=tuple("computed" if more or cell in live or path is not shipped else "atlas" for cell in asked),
     )
 
@@ -107,6 +111,19 @@ def _aggregate(path: Path, space: SearchSpace, dataset: Dataset) -> aggregate.Ag
 def _counts(space: SearchSpace, genotypes: Genotypes, dataset: Dataset) -> dict[str, NDArray[np.float64]]:
     counts = {"params": space.params(genotypes, dataset), "macs": space.macs(genotypes, dataset)}
     return {name: count.astype(np.float64) for name, count in counts.items()}
+
+
+def _check_writable(data: Path) -> None:
+    """Raise DataError now, not after the sample has been measured for it."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=data):
+            pass
+    except OSError as error:
+        raise DataError(
+            f"A sample of scores is to be kept in {data}, which cannot be written ({error.strerror}): set LLMNAS_DATA"
+            " to a folder you can write to."
+        ) from error
 
 
 def _sample(space: SearchSpace) -> dict[Genotype, int]:

@@ -118,7 +118,7 @@ def score_zero_cost(
             for row in (table.rows if table else ())
             if row.name in ("score", "params", "macs")
         ],
-        worth_source=f"{table.source}: test accuracy of {table.architectures:,} architectures" if table else None,
+        worth_source=f"{table.source}, {table.architectures:,} architectures" if table else None,
     )
 
 

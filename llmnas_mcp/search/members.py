@@ -58,8 +58,8 @@ def front_members(members: Sequence[Member], scale: Scale) -> list[Member]:
     return [members[i] for i in front_of(points)]
 
 
-# How far behind in score a member may be and still be shown beside the front. Chosen by what it does to fronts in
-# truth, see docs/results.md: up to here they gain in hypervolume, beyond they only get longer.
+# How far behind in score a member may be and still be shown beside the front: length against what fronts are worth in
+# truth. Up to here they gain most of what all members together would add, see docs/results.md.
 SCORE_MARGIN = 0.005
 
 

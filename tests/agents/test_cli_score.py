@@ -151,7 +151,7 @@ def test_where_no_network_can_be_scored_the_command_fails_with_the_reason(llmnas
 def test_what_names_no_factory_is_refused_with_how_to_write_it(llmnas: Run, model: str) -> None:
     done = llmnas("score", "--model", model, check=False)
     assert done.returncode == 1
-    assert "FILE.py:FACTORY" in done.stderr or "no file nofile.py" in done.stderr
+    assert "FILE.py:FACTORY" in done.stderr or "There is no file" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -216,3 +216,52 @@ def test_an_unknown_dataset_or_architecture_is_refused(llmnas: Run, models: str)
 def test_an_empty_selection_of_proxies_is_the_default(llmnas: Run, models: str, empty: str) -> None:
     (found,) = parsed(llmnas("score", "--model", f"{models}:small", "--proxies", empty, "--json"))["results"]
     assert list(found["proxies"]) == list(DEFAULT)
+
+
+def test_models_of_several_folders_each_get_their_own_helpers(llmnas: Run, tmp_path: Path) -> None:
+    for name, width in (("one", 4), ("two", 16)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "helper.py").write_text(f"WIDTH = {width}")
+        (tmp_path / name / "net.py").write_text(
+            "from torch import nn\nfrom helper import WIDTH\n\ndef build():\n"
+            "    return nn.Sequential(nn.Conv2d(3, WIDTH, 3), nn.ReLU(), nn.Conv2d(WIDTH, 4, 3), nn.ReLU(),"
+            " nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
+        )
+    names = [f"{tmp_path / name / 'net.py'}:build" for name in ("one", "two")]
+    found = parsed(llmnas("score", "--model", names[0], "--model", names[1], "--proxies", "params", "--json"))
+    assert [x["proxies"]["params"] for x in found["results"]] == [4 * 28 + 4 * 37, 16 * 28 + 4 * 145]
+
+
+def test_what_a_model_prints_or_how_it_exits_does_not_spoil_the_answer(llmnas: Run, tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "import sys\nfrom torch import nn\n\n"
+        "class Loud(nn.Conv2d):\n    def forward(self, x):\n        print('hello')\n"
+        "        return super().forward(x).mean((2, 3))\n\n"
+        "class Exits(nn.Conv2d):\n    def forward(self, x):\n        sys.exit(0)\n\n"
+        "def loud():\n    print('made')\n    return Loud(3, 10, 3)\n\ndef exits():\n    return Exits(3, 10, 3)\n"
+    )
+    models = [part for name in ("loud", "exits") for part in ("--model", f"{tmp_path / 'net.py'}:{name}")]
+    loud, exits = parsed(llmnas("score", *models, "--proxies", "params,jacov", "--json"))["results"]
+    assert loud["proxies"].keys() == {"params", "jacov"}
+    assert "SystemExit" in exits["reason"]
+
+
+def test_a_proxy_that_cannot_be_told_is_left_out_with_the_reason_and_the_others_are_told(
+    llmnas: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n\ndef build():\n"
+        "    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.Sigmoid(), nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
+    )
+    done = llmnas("score", "--model", f"{tmp_path / 'net.py'}:build", "--proxies", "params,naswot,zen", "--json")
+    (found,) = parsed(done)["results"]
+    assert found["proxies"].keys() == {"params", "zen"}
+    assert found["left_out"] == {
+        "naswot": "The network has no ReLU or the like: naswot and swap cannot be told: leave them out."
+    }
+
+
+def test_where_the_terminal_is_narrow_nothing_is_cut(llmnas: Run, models: str) -> None:
+    shown = llmnas("score", "--model", f"{models}:small", "--model", f"{models}:wide", "--proxies", "all").stdout
+    assert all(shown.count(f" {name} ") == 2 for name in PROXIES)
+    assert "…" not in shown

@@ -133,12 +133,11 @@ def synflow(network: nn.Module, images: Tensor, _labels: Tensor) -> float:
     """Synaptic flow, its logarithm (SynFlow, Tanaka et al. 2020; as a proxy Abdelfattah et al. 2021)."""
     net = _copy(network).double()
     for module in net.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        if isinstance(module, nn.modules.batchnorm._NormBase | nn.GroupNorm | nn.LayerNorm):
             module.forward = lambda x: x
     with torch.no_grad():
         for parameter in net.parameters():
-            if parameter.dim() > 1:
-                parameter.abs_()
+            parameter.abs_()
     net(torch.ones(1, *images.shape[1:], dtype=torch.float64)).sum().backward()
     return math.log1p(sum((w * g).sum().item() for w, g in _weights_and_gradients(net)))
 
@@ -213,11 +212,19 @@ def meco(network: nn.Module, images: Tensor, _labels: Tensor) -> float:
 
 def zen(network: nn.Module, images: Tensor, _labels: Tensor) -> float:
     """Sensitivity of the last feature map to noise, re-scaled by the normalisations (Zen-NAS, Lin et al. 2021)."""
-    net, g, last = _copy(network), torch.Generator().manual_seed(0), {}
+    net, g, last = _copy(network).requires_grad_(False), torch.Generator().manual_seed(0), {}
+    for module in net.modules():  # all weights standard normal, no biases, neutral normalisation
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.weight.copy_(torch.randn(module.weight.shape, generator=g))
+        elif isinstance(module, nn.modules.batchnorm._NormBase | nn.GroupNorm) and module.affine:
+            module.weight.fill_(1)
+        if isinstance(getattr(module, "bias", None), Tensor):
+            module.bias.zero_()
+    g = torch.Generator().manual_seed(0)
     x, e = (torch.randn(images.shape, generator=g).to(images) for _ in range(2))
 
     def keep(leaf: nn.Module, _: Tensor, out: object) -> None:
-        if not list(leaf.children()) and isinstance(out, Tensor) and out.dim() == 4:
+        if not list(leaf.children()) and isinstance(out, Tensor) and out.dim() == 4 and out[0, 0].numel() > 1:
             last["map"] = out
 
     _watch(net, nn.Module, keep)
@@ -226,7 +233,7 @@ def zen(network: nn.Module, images: Tensor, _labels: Tensor) -> float:
         noisy = last.pop("map")
         variances = _watch(net, nn.BatchNorm2d, lambda bn, x, _: x.var((0, 2, 3), unbiased=False).mean() + bn.eps)
         net(x)
-    change = (noisy - last.pop("map")).abs().mean().item()
+    change = (noisy - last.pop("map")).abs().sum((1, 2, 3)).mean().item()
     return math.log(change + 1e-12) + sum(0.5 * math.log(variance) for variance in variances)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llmnas_mcp.errors import UnknownNameError
+from llmnas_mcp.errors import DataError, UnknownNameError
 from llmnas_mcp.scoring import DEFAULT, PROXIES, atlas, engine, has_atlas, score, score_of
 from llmnas_mcp.scoring.engine import COUNTED, OBSERVED
 from llmnas_mcp.spaces import Dataset, get_space
@@ -112,11 +112,7 @@ def test_proxies_no_atlas_has_are_measured_live_and_progress_counts_them(
     asked = [shipped, LIVE[0], shipped]
     found = score_of(SPACE, asked, dataset=TINY, data=tmp_path / "none", proxies=EXTRA, progress=steps)
     assert found.sources == ("computed",) * 3
-    assert steps.told == [
-        (1, 3),
-        (2, 3),
-        (3, 3),
-    ]  # one cell the atlas lacks, then both distinct cells for what no atlas has
+    assert steps.told == [(1, 2), (2, 2)]  # a network is built once for all that is asked of it
     assert list(found.proxies) == EXTRA
     for i, cell in enumerate(asked):
         values = engine.measure_genotype(SPACE, SPACE.canonical(cell), TINY, tuple(EXTRA))
@@ -158,3 +154,18 @@ def test_no_genotypes_are_no_scores(tmp_path: Path, shipped: tuple[int, ...]) ->
         assert found.score.shape == (0,)
         assert found.sources == ()
         assert {name: values.shape for name, values in found.proxies.items()} == dict.fromkeys(names, (0,))
+
+
+def test_a_kept_sample_that_is_damaged_is_named_with_what_to_do(tmp_path: Path) -> None:
+    score_of(SPACE, LIVE[:1], dataset=TINY, data=tmp_path)
+    (kept,) = tmp_path.iterdir()
+    kept.write_bytes(kept.read_bytes()[:200])
+    atlas.load.cache_clear()
+    with pytest.raises(DataError, match=f"{kept.name} cannot be read .* Delete it"):
+        score_of(SPACE, LIVE[:1], dataset=TINY, data=tmp_path)
+
+
+def test_a_folder_that_cannot_hold_the_sample_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"cannot be written .* set LLMNAS_DATA"):
+        score_of(SPACE, LIVE[:1], dataset=TINY, data=tmp_path / "file", progress=lambda *_: pytest.fail("measured"))

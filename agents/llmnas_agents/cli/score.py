@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,9 +30,6 @@ Models = Annotated[
     list[str] | None,
     typer.Option("--model", help="Your own network: FILE.py:FACTORY, a function that returns it. Runs that code here."),
 ]
-
-
-MOST_COLUMNS = 9
 
 
 @app.command()
@@ -69,7 +67,7 @@ def _score_architectures(
         architectures=architectures,
         dataset=dataset,
         space=space,
-        proxies=list(PROXIES) if names == ["all"] else names,
+        proxies=list(PROXIES) if "all" in (names or ()) else names,
     )
     if as_json:
         print_json(found.model_dump(mode="json"))
@@ -79,20 +77,18 @@ def _score_architectures(
         for n in found.results[0].proxies
         if n not in ("params", "macs") and (names or n in ("growth", "swap", "jacov"))
     ]
-    rows = [
-        (
-            x.architecture,
-            [
-                f"{x.score:.4f}",
-                f"{x.params_m:.3f}",
-                f"{x.macs_m:.1f}",
-                *(f"{x.proxies[n]:.4g}" for n in columns),
-                x.source,
-            ],
-        )
+    heads = ["score", "params (M)", "MACs (M)", *columns, "source"]
+    rows = {
+        x.architecture: [
+            f"{x.score:.4f}",
+            f"{x.params_m:.3f}",
+            f"{x.macs_m:.1f}",
+            *(f"{x.proxies[n]:.4g}" for n in columns),
+            x.source,
+        ]
         for x in found.results
-    ]
-    out.print(_table("architecture", ["score", "params (M)", "MACs (M)", *columns, "source"], rows))
+    }
+    _print("architecture", heads, rows)
     if found.worth:
         worth = {w.name: w for w in found.worth}
         out.print(
@@ -109,71 +105,94 @@ def _score_architectures(
 
 
 def _score_models(models: list[str], dataset: str, names: list[str] | None, as_json: bool) -> None:
-    from llmnas_mcp.scoring import DEFAULT, PROXIES, build, check_proxies, measure
+    from llmnas_mcp.scoring import DEFAULT, PROXIES, attempt, build, check_proxies
     from llmnas_mcp.spaces import DATASETS
 
     if dataset not in DATASETS:
         raise UnknownNameError("dataset", dataset, DATASETS)
-    asked = check_proxies(PROXIES if names == ["all"] else names or DEFAULT)
+    asked = check_proxies(PROXIES if "all" in (names or ()) else names or DEFAULT)
     answers: list[dict[str, Any]] = []
     for model in models:
         try:
-            values = measure(build(load(model)), DATASETS[dataset], asked)
-            answers.append({"model": model, "proxies": values, "reason": None})
+            with users_code(model) as factory:
+                values, reasons = attempt(build(factory), DATASETS[dataset], asked)
+            left_out = {name: str(reason) for name, reason in reasons.items()}
+            answers.append({"model": model, "proxies": values, "left_out": left_out, "reason": None})
         except LabError as error:
-            answers.append({"model": model, "proxies": None, "reason": str(error)})
+            answers.append({"model": model, "proxies": None, "left_out": {}, "reason": str(error)})
     if as_json:
         print_json({"results": answers})
     else:
-        rows = [(a["model"], [f"{v:.4g}" for v in a["proxies"].values()]) for a in answers if a["proxies"]]
-        if rows:
-            out.print(_table("model", list(asked), rows))
+        shown = {a["model"]: a["proxies"] for a in answers if a["proxies"]}
+        if shown:
+            rows = {name: [f"{v[n]:.4g}" if n in v else "-" for n in asked] for name, v in shown.items()}
+            _print("model", list(asked), rows)
         for answer in answers:
-            if answer["reason"]:
-                err.print(f"{answer['model']}: {answer['reason']}")
+            for reason in dict.fromkeys([answer["reason"], *answer["left_out"].values()]):
+                if reason:
+                    err.print(f"{answer['model']}: {reason}")
     if not any(a["proxies"] for a in answers):
         raise LabError("None of the networks could be scored.")
 
 
-def load(model: str) -> Callable[[], nn.Module]:
-    """The factory of FILE.py:FACTORY; raises LabError, with the fix, where there is none or it returns no network."""
+@contextmanager
+def users_code(model: str) -> Iterator[Callable[[], nn.Module]]:
+    """The factory of FILE.py:FACTORY, and inside, a process in which its code can be run without harm to the next.
+
+    What the code prints goes to standard error; its folder can be imported from. Raises LabError, with the fix, where
+    there is no such factory; so does the factory where it returns no network.
+    """
+    import torch
     from torch import nn
 
-    path, _, name = model.rpartition(":")
-    spec = importlib.util.spec_from_file_location("llmnas_user_model", path or name)
-    if not path or not name.isidentifier() or spec is None or spec.loader is None:
+    text, _, name = model.rpartition(":")
+    path = Path(text).absolute()
+    spec = importlib.util.spec_from_file_location("llmnas_user_model", path)
+    if not text or not name.isidentifier() or path.suffix != ".py" or spec is None or spec.loader is None:
         raise LabError("Write FILE.py:FACTORY, where FACTORY() returns a torch.nn.Module.")
-    if not Path(path).is_file():
+    if not path.is_file():
         raise LabError(f"There is no file {path}.")
-    module = importlib.util.module_from_spec(spec)
-    loader = spec.loader
+    module, loader = importlib.util.module_from_spec(spec), spec.loader
 
     def factory() -> nn.Module:
-        sys.modules[module.__name__] = module
-        sys.path.insert(0, str(Path(path).parent.resolve()))
         try:
-            with redirect_stdout(sys.stderr):  # what it prints is not our answer
-                loader.exec_module(module)
-                network = getattr(module, name)()
+            loader.exec_module(module)
+            made = getattr(module, name)
+            network = made if isinstance(made, nn.Module) else made()
         except (Exception, SystemExit) as error:
             raise LabError(f"Its code fails: {type(error).__name__}: {error}") from error
-        finally:
-            sys.path.pop(0)
+        if isinstance(made, nn.Module):
+            raise LabError(f"{name} is a network, not a function that returns one: write def build(): return {name}")
         if not isinstance(network, nn.Module):
             raise LabError(f"{name}() returned {type(network).__name__}, not a torch.nn.Module.")
         return network
 
-    return factory
+    modules, folder, dtype = set(sys.modules), Path.cwd(), torch.get_default_dtype()
+    sys.modules[module.__name__] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        with redirect_stdout(sys.stderr):
+            yield factory
+    finally:
+        sys.path.remove(str(path.parent))
+        os.chdir(folder)
+        torch.set_default_dtype(dtype)
+        for added in set(sys.modules) - modules:  # another model's file may have a helper of the same name
+            if str(getattr(sys.modules[added], "__file__", None)).startswith(str(path.parent)):
+                del sys.modules[added]
 
 
-def _table(first: str, heads: list[str], rows: list[tuple[str, list[str]]]) -> Table:
-    """One row each, or, where there are many columns, one column each."""
-    if len(heads) > MOST_COLUMNS:
-        table = Table("", *(Column(Text(name), overflow="fold") for name, _ in rows))
-        for i, head in enumerate(heads):
-            table.add_row(head, *(values[i] for _, values in rows))
-        return table
-    table = Table(Column(first, overflow="fold", min_width=24), *heads)
-    for name, values in rows:
+def _print(first: str, heads: list[str], rows: dict[str, list[str]]) -> None:
+    """A table of a row each, or, where the terminal is too narrow for that, a table each."""
+    table = Table(Column(first, overflow="fold", min_width=24), *(Column(head, no_wrap=True) for head in heads))
+    for name, values in rows.items():
         table.add_row(Text(name), *values)
-    return table
+    if sum(max(map(len, column)) + 3 for column in zip(heads, *rows.values(), strict=True)) + 28 <= out.width:
+        out.print(table)
+        return
+    for name, values in rows.items():
+        out.print(Text(name))
+        table = Table(show_header=False)
+        for pair in zip(heads, values, strict=True):
+            table.add_row(*pair)
+        out.print(table)

@@ -1,6 +1,7 @@
 """The zero-cost proxies: numbers read off an untrained network that tell how well it will do once trained.
 
-Each is a function of an `Observation`, finite, and better when higher (plain has no direction by its paper). Adding one
+Each is a function of an `Observation` (a network's response to the images and labels of `inputs.batch`), finite, and
+better when higher (plain has no direction by its paper). Adding one
 is a function in the file of its kind and a line in PROXIES; what it can share with others is in `Observation`.
 """
 
@@ -78,7 +79,7 @@ PROXIES: dict[str, Proxy] = {
         ),
         Proxy(
             "epe_nas",
-            "correlation of the gradients of inputs of one class",
+            "how uncorrelated the gradients of inputs of one class are",
             "Lopes et al., EPE-NAS: Efficient Performance Estimation Without Training, 2021 (arXiv 2102.08099)",
             jacobian.epe_nas,
         ),

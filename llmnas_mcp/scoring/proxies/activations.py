@@ -57,8 +57,10 @@ def reg_swap(seen: Observation) -> float:
 def meco(seen: Observation) -> float:
     """Sum over convolutions of the least eigenvalue of the correlation of their output channels, for the first image.
 
-    Channels without variance correlate with nothing. Jiang et al. 2023 ("MeCo: Zero-Shot NAS with One Data and Single
-    Forward Pass via Minimum Eigenvalue of Correlation", NeurIPS), eq. 5. Higher is better. Cost: the forward pass.
+    Of nn.Conv2d alone, where the authors' code takes every module. Channels without variance correlate with nothing.
+    Jiang et al. 2023 ("MeCo: Zero-Shot NAS with One Data and Single Forward Pass via Minimum Eigenvalue of
+    Correlation", NeurIPS), eq. 5.
+    Higher is better. Cost: the forward pass.
     """
     import torch
 
@@ -74,40 +76,45 @@ def meco(seen: Observation) -> float:
 
 
 def zen(seen: Observation) -> float:
-    """log of the mean change of the last feature map when its input moves by 0.01, and of what normalisation took out.
+    """How far the last feature map of more than one pixel moves with the input, and what normalisation took out.
 
-    log mean |f(x) - f(x + 0.01 e)| + sum over batch normalisations of log sqrt(mean variance of their input), x and e
-    standard normal. Lin et al. 2021 (arXiv 2102.01063), algorithm 1, with the network's own initialisation and one
-    repetition. Higher is better. Cost: two forward passes.
+    log of the mean over images of sum |f(x) - f(x + 0.01 e)|, plus the sum over batch normalisations of log sqrt(mean
+    variance of their input), with x, e and all weights standard normal. Lin et al. 2021 (arXiv 2102.01063), algorithm
+    1, one repetition; residual connections stay.
+    Higher is better. Cost: two forward passes.
     """
     import torch
     from torch import Tensor, nn
+    from torch.nn.modules.batchnorm import _BatchNorm
 
+    from llmnas_mcp.scoring.observation import gaussian
+
+    network = gaussian(seen.original, seen.device, seen.seed)
     generator = torch.Generator().manual_seed(seen.seed)
     x, e = (torch.randn(seen.images.shape, generator=generator).to(seen.device) for _ in range(2))
     maps: list[Tensor] = []
     scales: list[float] = []
 
     def note_map(_: nn.Module, __: object, out: object) -> None:
-        if isinstance(out, Tensor) and out.ndim == 4:
+        if isinstance(out, Tensor) and out.ndim == 4 and out.shape[2] * out.shape[3] > 1:
             maps[-1:] = [out.clone()]  # the network may go on in place
 
     def note_scale(module: nn.Module, args: tuple[Tensor]) -> None:
-        variance = args[0].var((0, 2, 3), correction=0).mean()
+        values = args[0].transpose(0, 1).flatten(1)
+        variance = values.var(1, correction=0).mean()
         scales.append(math.log(float(variance) + module.eps) / 2)  # type: ignore[operator]
 
-    leaves = [module for module in seen.network.modules() if next(module.children(), None) is None]
-    norms = [module for module in seen.network.modules() if isinstance(module, nn.BatchNorm2d)]
-    hooks = [leaf.register_forward_hook(note_map) for leaf in leaves]
+    for module in network.modules():
+        if next(module.children(), None) is None:
+            module.register_forward_hook(note_map)
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     with torch.no_grad():
         scaling = [norm.register_forward_pre_hook(note_scale) for norm in norms]
-        seen.forward(x)
+        seen.forward(x, network)
         for hook in scaling:
             hook.remove()
         if not maps:
-            raise UnscorableError("puts out no feature map of four dimensions: leave out zen.")
+            raise UnscorableError("puts out no feature map: leave out zen.")
         first = maps[0]
-        seen.forward(x + 0.01 * e)
-    for hook in hooks:
-        hook.remove()
-    return math.log(float((first - maps[0]).abs().mean()) + 1e-12) + sum(scales)
+        seen.forward(x + 0.01 * e, network)
+    return math.log(float((first - maps[0]).abs().sum((1, 2, 3)).mean()) + 1e-12) + sum(scales)

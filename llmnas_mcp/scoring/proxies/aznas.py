@@ -1,6 +1,7 @@
 """The parts of AZ-NAS (Lee and Ham, CVPR 2024, arXiv 2403.19232), read off the outputs of a network's blocks.
 
-The fourth, complexity, is macs. `growth` is ours, of the same material.
+The fourth, complexity, is macs. `growth` is ours, of the same material. The authors look with Gaussian noise at
+weights drawn anew by He's rule; here inputs are crops of a photograph and weights the network's own.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def progressivity(seen: Observation) -> float:
 
 
 def growth(seen: Observation) -> float:
-    """The sum of the increases of that entropy over blocks that keep the shape of their input.
+    """The sum of the increases of that entropy over blocks that keep the shape of their input. Of this project.
 
     Higher is better. Cost: the forward pass.
 

@@ -26,7 +26,7 @@ def jacov(seen: Observation) -> float:
 
 
 def epe_nas(seen: Observation) -> float:
-    """How alike the responses to inputs of one class are: sum over classes of |sum of log(|correlation| + k)|.
+    """How little responses to inputs of one class tell of each other: sum over classes of |sum of log(|corr.| + k)|.
 
     Of the rows of the Jacobian, class by class; k = 1e-5. Lopes et al. 2021 (arXiv 2102.08099), eq. 4, the form for at
     most 100 classes. Higher is better. Cost: as jacov.

@@ -19,7 +19,7 @@ def grad_norm(seen: Observation) -> float:
 
     Higher is better. Cost: the backward pass to the weights.
     """
-    return sum(float(g.norm()) for g in seen.loss_gradients[0])
+    return sum(float(g.double().norm()) for g in seen.loss_gradients[0])
 
 
 def snip(seen: Observation) -> float:
@@ -27,13 +27,15 @@ def snip(seen: Observation) -> float:
 
     Higher is better. Cost: the backward pass to the weights.
     """
-    return sum(float((w.detach() * g).abs().sum()) for w, g in zip(seen.weights, seen.loss_gradients[0], strict=True))
+    return sum(
+        float((w.detach().double() * g).abs().sum()) for w, g in zip(seen.weights, seen.loss_gradients[0], strict=True)
+    )
 
 
 def plain(seen: Observation) -> float:
     """Sum of W g, signed. Abdelfattah et al. 2021. No direction claimed. Cost: the backward pass to the weights."""
     return sum(
-        float((w.detach() * g).double().sum()) for w, g in zip(seen.weights, seen.loss_gradients[0], strict=True)
+        float((w.detach().double() * g).sum()) for w, g in zip(seen.weights, seen.loss_gradients[0], strict=True)
     )
 
 
@@ -52,7 +54,7 @@ def fisher(seen: Observation) -> float:
     """
     total = 0.0
     for (_, out), gradient in zip(seen.calls, seen.loss_gradients[1], strict=True):
-        effect = out.detach() * gradient
+        effect = out.detach().double() * gradient
         if effect.ndim == 4:
             effect = effect.sum((2, 3))
         total += float(effect.square().mean(0).sum()) / 2
@@ -73,7 +75,7 @@ def grasp(seen: Observation) -> float:
     flow = torch.stack([(g * g.detach()).sum() for g in first if g is not None]).sum()
     second = torch.autograd.grad(flow, seen.weights, retain_graph=True, allow_unused=True)
     return -sum(
-        float((w.detach() * h).double().sum()) for w, h in zip(seen.weights, second, strict=True) if h is not None
+        float((w.detach().double() * h).sum()) for w, h in zip(seen.weights, second, strict=True) if h is not None
     )
 
 
@@ -105,8 +107,9 @@ def synflow(seen: Observation) -> float:
     from llmnas_mcp.scoring.anatomy import layers_of
     from llmnas_mcp.scoring.observation import gradients, linearised
 
-    network = linearised(seen.network)
+    network = linearised(seen.original, seen.device)
     weights = [layer.weight.requires_grad_() for layer in layers_of(network)]
     output = seen.forward(torch.ones_like(seen.images[:1], dtype=torch.float64), network)
     flows = [(w.detach() * g).sum() for w, g in zip(weights, gradients(output.sum(), weights), strict=True)]
-    return math.log1p(max(0.0, float(sum(flows))))
+    flow = float(sum(flows))
+    return 0.0 if flow <= 0 else math.log1p(flow)
