@@ -114,8 +114,8 @@ def test_the_same_row_twice_is_no_conflict(space: SearchSpace, data: Path, write
     ("name", "content", "message"),
     [
         ("a_cifar10.csv.gz", b"arch_str,fpga_latency\n", "is not gzip"),
-        ("a_cifar10.csv.gz", gzip.compress(b"arch_str,fpga_latency\n" * 99)[:-12], "damaged gzip"),
-        ("a_cifar10.csv.gz", gzip.compress(b"arch_str")[:12] + b"\xff" * 9, "damaged gzip"),
+        ("a_cifar10.csv.gz", gzip.compress(b"arch_str,fpga_latency\n" * 99, mtime=0)[:-12], "damaged gzip"),
+        ("a_cifar10.csv.gz", gzip.compress(b"arch_str", mtime=0)[:12] + b"\xff" * 9, "damaged gzip"),
         ("a_cifar10.csv", b"arch_str,fpga_latency\n\xff\xfe", "not CSV in UTF-8"),
         ("a_cifar10.csv", b"arch_str,fpga_latency\n" + b"x" * 200_000, "not CSV"),
     ],
@@ -133,7 +133,7 @@ def test_a_file_that_unpacks_without_end_is_refused(
 ) -> None:
     monkeypatch.setattr(importers, "MAX_BYTES", 2**20)
     path = tmp_path / "bomb_cifar10.csv.gz"
-    path.write_bytes(gzip.compress(b"\n" * 2**22))
+    path.write_bytes(gzip.compress(b"\n" * 2**22, mtime=0))
     with pytest.raises(DataError, match="unpacks to more than 1 MB"):
         import_table(path, space, data)
 
