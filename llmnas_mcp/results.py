@@ -149,6 +149,8 @@ class Search(Result):
     operator: str
     seed: int
     max_cost: float | None
+    cost_low: float
+    cost_high: float
     evaluations: int = Field(description="budget")
     used: int
     rounds: int | None

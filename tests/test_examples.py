@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +23,17 @@ def test_the_plain_client_lists_cells_by_rising_latency(tmp_path: Path, monkeypa
     values = [float(line.split()[0]) for line in done.stdout.splitlines()]
     assert len(values) == 4
     assert values == sorted(values)
+
+
+@pytest.mark.parametrize("name", ["custom_operator", "langgraph_tools"])
+def test_an_example_runs_as_it_stands_and_is_short(name: str, tmp_path: Path) -> None:
+    path = ROOT / "examples" / f"{name}.py"
+    assert len(path.read_text().splitlines()) <= 60
+    env = {**os.environ, "LLMNAS_STORE": f"sqlite:///{tmp_path}/llmnas.db", "LLMNAS_DATA": str(tmp_path)}
+    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=True, env=env, timeout=120)
+    lines = done.stdout.splitlines()
+    assert lines
+    assert all(float(line.split()[0]) > 0 and " ms " in line for line in lines)
 
 
 def test_the_config_of_the_readme_is_the_one_in_examples() -> None:

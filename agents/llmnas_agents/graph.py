@@ -18,13 +18,14 @@ from langgraph.types import Checkpointer, Command, Send
 
 from llmnas_agents.state import Deps, NicheTask, State
 
+MOST_IDLE = 3  # rounds without anything new, after which an operator is taken to have no more to say
 MOST_STEPS = 1_000_000  # the budget of evaluations ends a search, not langgraph's limit on steps
 
 
 async def plan_round(state: State, runtime: Runtime[Deps]) -> Command[Literal["work_in_niche", "__end__"]]:
-    """Ask the laboratory for each niche's share of the next round; end when nothing is left."""
+    """Ask the laboratory for each niche's share of the next round; end when nothing is left, or nothing new comes."""
     search = await runtime.context.lab.get_search(state["search_id"])
-    if search.done:
+    if search.done or state.get("idle", 0) >= MOST_IDLE:
         return Command(goto="__end__")
     number = 1 + (search.history[-1].round if search.history else 0)
     tasks = [
@@ -44,8 +45,10 @@ async def work_in_niche(state: NicheTask, runtime: Runtime[Deps]) -> dict[str, A
 async def report_round(state: State, runtime: Runtime[Deps]) -> dict[str, Any]:
     """Look at what the round brought to the whole."""
     search = await runtime.context.lab.get_search(state["search_id"])
-    get_stream_writer()({"event": "round", "search": search.model_dump(mode="json")})
-    return {"wall_s": runtime.context.lap()}
+    if search.history:
+        get_stream_writer()({"event": "round", "search": search.model_dump(mode="json")})
+    idle = state.get("idle", 0) + 1 if search.used == state.get("used", 0) else 0
+    return {"wall_s": runtime.context.lap(), "used": search.used, "idle": idle}
 
 
 def build_graph(checkpointer: Checkpointer = None) -> CompiledStateGraph[State, Deps, State, State]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,16 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from llmnas_agents.graph import MOST_STEPS, build_graph
 from llmnas_agents.laboratory import LaboratoryClient
-from llmnas_agents.operators import OPERATORS, EvolutionOperator, get_operator
+from llmnas_agents.llm import Correspondent, LimitError, ModelError, correspondence
+from llmnas_agents.llm.base import Prompt
+from llmnas_agents.llm.exchanges import Ledger
+from llmnas_agents.operators import LANGUAGE, OPERATORS, EvolutionOperator, get_operator
 from llmnas_agents.state import Deps, State
+from llmnas_mcp import results as r
 from llmnas_mcp.errors import LabError
 from llmnas_mcp.settings import Settings, user_folder
+
+TYPICAL = (3000, 1500)  # tokens of a prompt and of an answer, for the estimate
 
 Event = dict[str, Any]
 Listener = Callable[[Event], None]
@@ -34,6 +40,8 @@ def checkpoints_beside(store: str | None) -> Path:
 
 def _saver(path: Path) -> AbstractAsyncContextManager[AsyncSqliteSaver]:
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise sqlite3.DatabaseError("it is a folder")
     return AsyncSqliteSaver.from_conn_string(str(path))
 
 
@@ -51,41 +59,69 @@ def only_one(search_id: str, lock: Path) -> Iterator[None]:
         raise LabError(f"Search {search_id} is being run by another process. Wait for it, or stop it first.") from None
 
 
+def run_id(search: r.Search) -> str:
+    """A search of one store: the time it was made tells it from one of the same id in another."""
+    return search.search_id + "-" + "".join(c for c in search.created if c.isalnum())
+
+
 async def run(
-    lab: LaboratoryClient, search_id: str, checkpoints: Path, out: Path | None, listen: Listener
+    lab: LaboratoryClient,
+    search_id: str,
+    store: str | None,
+    out: Path | None,
+    listen: Listener,
+    language: Mapping[str, Any] | None = None,
+    replayed: Correspondent | None = None,
 ) -> dict[str, Any]:
     """Bring a search to its end and return its front as in front.json; also the way to resume one.
 
     A run that was interrupted goes on from its last checkpoint; one that a chat began, from what the laboratory holds.
-    The folder given when it began stays its folder unless another is given.
+    The folder given when it began stays its folder unless another is given. language: model, max_cost, max_tokens and
+    deadline of an operator that asks a model; `replayed` answers in its place. Where a limit or the model ends the run,
+    the front so far is saved and returned with the reason, "stopped".
     """
     search = await lab.get_search(search_id)
     # What a conversation began under a name of its own is carried on by the operator that needs nothing.
-    deps = Deps(lab, get_operator(search.operator if search.operator in OPERATORS else EvolutionOperator.name))
-    # The time it was made tells a search from one of the same id in another store.
-    thread = search_id + "-" + "".join(c for c in search.created if c.isalnum())
-    config: RunnableConfig = {"configurable": {"thread_id": thread}, "recursion_limit": MOST_STEPS}
-    if deps.operator.concurrency:
-        config["max_concurrency"] = deps.operator.concurrency
-    try:
-        with only_one(search_id, checkpoints.parent / "locks" / f"{thread}.lock"):
-            async with _saver(checkpoints) as saver:
-                graph = build_graph(saver)
-                before = await graph.aget_state(config)
-                if out is None and before.values.get("out"):
-                    out = Path(before.values["out"])
-                begin: State | None = None if before.next else {"search_id": search_id}
-                if begin is not None and out is not None:
-                    begin["out"] = str(out.absolute())
-                async for event in graph.astream(begin, config, context=deps, stream_mode="custom", durability="sync"):
-                    listen(event)
-                state = (await graph.aget_state(config)).values
-    except sqlite3.DatabaseError as error:
-        raise LabError(
-            f"The checkpoints in {checkpoints} cannot be read ({error}). They are not needed: delete the file, then"
-            f" llmnas resume {search_id}"
-        ) from error
-    front = await front_json(lab, search_id, state.get("wall_s", 0.0) + deps.lap())
+    name = search.operator if search.operator in OPERATORS else EvolutionOperator.name
+    thread, url, checkpoints = run_id(search), store or Settings().store, checkpoints_beside(store)
+    asking = (
+        nullcontext(replayed) if replayed or name not in LANGUAGE else correspondence(name, thread, url, language or {})
+    )
+    stopped = None
+    with asking as correspondent:
+        deps = Deps(lab, get_operator(name, correspondent))
+        config: RunnableConfig = {"configurable": {"thread_id": thread}, "recursion_limit": MOST_STEPS}
+        if deps.operator.concurrency:
+            config["max_concurrency"] = deps.operator.concurrency
+        if correspondent is not None and correspondent.model is not None:
+            listen({"event": "estimate", **estimate(search, correspondent)})
+        try:
+            with only_one(search_id, checkpoints.parent / "locks" / f"{thread}.lock"):
+                async with _saver(checkpoints) as saver:
+                    graph = build_graph(saver)
+                    before = await graph.aget_state(config)
+                    if out is None and before.values.get("out"):
+                        out = Path(before.values["out"])
+                    begin: State | None = None if before.next else {"search_id": search_id}
+                    if begin is not None and out is not None:
+                        begin["out"] = str(out.absolute())
+                    try:
+                        async for event in graph.astream(
+                            begin, config, context=deps, stream_mode="custom", durability="sync"
+                        ):
+                            listen(event)
+                    except (LimitError, ModelError) as error:
+                        stopped = str(error)
+                    state = (await graph.aget_state(config)).values
+        except sqlite3.DatabaseError as error:
+            raise LabError(
+                f"The checkpoints in {checkpoints} cannot be read ({error}). They are not needed: delete the file, then"
+                f" llmnas resume {search_id}"
+            ) from error
+        used = correspondent.exchanges.ledger() if correspondent is not None and replayed is None else Ledger()
+    front = await front_json(lab, search_id, state.get("wall_s", 0.0) + deps.lap(), used)
+    if stopped:
+        front["stopped"] = stopped
     if out is not None:
         save(out / "front.json", json.dumps(front, indent=1).encode() + b"\n", search_id)
         save(out / "front.png", await lab.plot_pareto_front(search_id), search_id)
@@ -93,7 +129,18 @@ async def run(
     return front
 
 
-async def front_json(lab: LaboratoryClient, search_id: str, wall_s: float) -> dict[str, Any]:
+def estimate(search: r.Search, correspondent: Correspondent) -> dict[str, Any]:
+    """What is still to be asked, at most two calls a niche and round of TYPICAL tokens each, and what that may cost."""
+    rounds = -(-(search.evaluations - search.used) // max(1, len(search.niches) * search.offspring))
+    rounds = rounds if search.rounds is None else min(rounds, search.rounds)
+    calls = 2 * rounds * len(search.niches)
+    model = correspondent.model
+    assert model is not None
+    one = model.most_cost(Prompt("x" * TYPICAL[0], ""), TYPICAL[1])
+    return {"model": model.name, "calls": calls, "usd": calls * one, "limits": correspondent.limits.max_cost}
+
+
+async def front_json(lab: LaboratoryClient, search_id: str, wall_s: float, used: Ledger) -> dict[str, Any]:
     """The content of front.json."""
     search, front = await lab.get_search(search_id), await lab.compute_pareto_front(search_id)
     names = ("search_id", "space", "dataset", "device", "objective", "operator", "seed")
@@ -101,11 +148,31 @@ async def front_json(lab: LaboratoryClient, search_id: str, wall_s: float) -> di
         **{name: getattr(search, name) for name in names},
         "evaluations": search.used,
         "wall_s": round(wall_s, 3),
-        "llm": {"calls": 0, "input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0},
+        "llm": ledger_json(used),
         "hypervolume": front.hypervolume,
         "front": [point.model_dump(mode="json") for point in front.front],
         "members": search.used,
         "rules": search.rules,
+    }
+
+
+def ledger_json(used: Ledger) -> dict[str, Any]:
+    """What a search has used of a model; more than the least is told only where a model was asked."""
+    least = {
+        "calls": used.calls,
+        "input_tokens": used.input_tokens + used.cache_write_tokens + used.cache_read_tokens,
+        "output_tokens": used.output_tokens,
+        "cost_usd": round(used.cost_usd, 6),
+    }
+    if not used.calls and not used.unanswered:
+        return least
+    return least | {
+        "cache_read_tokens": used.cache_read_tokens,
+        "cache_write_tokens": used.cache_write_tokens,
+        "seconds": round(used.seconds, 3),
+        "rejected": used.rejected,
+        "unanswered": used.unanswered,
+        "unanswered_usd": round(used.unanswered_usd, 6),
     }
 
 

@@ -12,11 +12,16 @@ from llmnas_agents.operators import Operator
 
 
 class State(TypedDict, total=False):
-    """A search under way. `wall_s` adds up over interruptions; `out` is the folder its front goes to."""
+    """A search under way. `wall_s` adds up over interruptions; `out` is the folder its front goes to.
+
+    `idle` counts the last rounds that brought nothing new to the `used` evaluations.
+    """
 
     search_id: str
     out: str
     wall_s: Annotated[float, operator.add]
+    used: int
+    idle: int
 
 
 class NicheTask(TypedDict):

@@ -121,6 +121,8 @@ class Laboratory:
         return r.Search(
             **{name: row[name] for name in _SEARCH_FIELDS},
             unit=handle.unit,
+            cost_low=handle.scale.low,
+            cost_high=handle.scale.high,
             evaluations=row["evaluations"],
             used=len(members),
             rounds=row["rounds"],

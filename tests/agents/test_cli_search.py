@@ -94,7 +94,7 @@ def test_a_seed_gives_what_it_always_gave(llmnas: Run) -> None:
 
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
 def test_a_search_stopped_anywhere_resumes_to_the_same_front(llmnas: Run, tmp_path: Path, kill: signal.Signals) -> None:
-    arguments = ("search", "--device", "pixel3", "--evaluations", "150", "--seed", "5")
+    arguments = ("search", "--device", "pixel3", "--evaluations", "500", "--seed", "5")
     whole = timeless(parsed(llmnas(*arguments, "--json", folder=tmp_path / "whole")))
     cut = tmp_path / "cut"
     process = subprocess.Popen(

@@ -53,6 +53,9 @@ class Progress:
                 err.print(self._line(search))
             if search.done and search.used < search.evaluations:
                 err.print(f"all {search.used} architectures within the limits are evaluated")
+        elif event["event"] == "estimate":
+            cost = f", at most ${event['usd']:.2f}" if event["usd"] else ""
+            err.print(f"model {event['model']}: up to {event['calls']} calls{cost}")
         elif event["event"] == "saved":
             err.print(f"saved {event['out']}/front.json and front.png")
 

@@ -27,6 +27,11 @@ from llmnas_agents.cli.progress import Progress, front_table
 from llmnas_mcp import results as r
 from llmnas_mcp.errors import LabError, UnknownNameError
 
+Model = Annotated[str | None, typer.Option(help="Of operators that ask one: a Claude model, or local.")]
+MaxCost = Annotated[float | None, typer.Option(min=0, help="US dollars that the model may cost.")]
+MaxTokens = Annotated[int | None, typer.Option(min=0, help="Tokens that the model may use, in and out.")]
+Deadline = Annotated[float | None, typer.Option(min=0, help="Seconds from now to end in.")]
+
 
 @app.command()
 def search(
@@ -34,7 +39,13 @@ def search(
     space: Space = "nasbench201",
     dataset: Dataset = "cifar10",
     objective: Objective = "latency",
-    operator: Annotated[str, typer.Option(help="Who searches: evolution.")] = "evolution",
+    operator: Annotated[
+        str, typer.Option(help="Who searches: evolution, claude, local, plain-prompt, latency-prompt.")
+    ] = "evolution",
+    model: Model = None,
+    max_cost: MaxCost = None,
+    max_tokens: MaxTokens = None,
+    deadline: Deadline = None,
     niches: Annotated[int | None, typer.Option(help="Default: the clear clusters of the space's complexity.")] = None,
     rounds: Annotated[int | None, typer.Option(help="Stop after so many. Default: when the budget is used.")] = None,
     offspring: Annotated[int, typer.Option(help="Per niche and round, on average.")] = 6,
@@ -50,21 +61,24 @@ def search(
     """Search for the Pareto front of zero-cost score against latency or energy."""
     limit = _limit(objective, max_latency, max_energy)
     _check_folder(out_dir)
+    language = {"model": model, "max_cost": max_cost, "max_tokens": max_tokens, "deadline": deadline}
 
     async def work() -> dict[str, Any]:
         # The runner first: what a kill finds between start_search and the first checkpoint should be short.
         from llmnas_agents import runner  # noqa: F401
         from llmnas_agents.laboratory import open_laboratory
-        from llmnas_agents.operators import get_operator
+        from llmnas_agents.operators import WITHOUT_NICHES, check_operator
 
-        get_operator(operator)  # an unknown one is refused before anything is remembered
+        check_operator(operator)  # an unknown one is refused before anything is remembered
+        if operator in WITHOUT_NICHES and niches not in (None, 1):
+            raise LabError(f"--operator {operator} knows no niches: leave --niches out.")
         async with open_laboratory(server, store) as lab:
             started = await lab.start_search(
                 device=device,
                 space=space,
                 dataset=dataset,
                 objective=objective,
-                niches=niches,
+                niches=1 if operator in WITHOUT_NICHES else niches,
                 max_cost=limit,
                 evaluations=evaluations,
                 rounds=rounds,
@@ -72,7 +86,7 @@ def search(
                 seed=seed,
                 operator=operator,
             )
-            return await _drive(lab, started.search_id, store, out_dir, as_json)
+            return await _drive(lab, started.search_id, store, out_dir, as_json, language)
 
     _finish(run(work()), as_json)
 
@@ -80,19 +94,24 @@ def search(
 @app.command()
 def resume(
     search_id: Annotated[str, typer.Argument(help="See `llmnas searches`.")],
+    model: Model = None,
+    max_cost: MaxCost = None,
+    max_tokens: MaxTokens = None,
+    deadline: Deadline = None,
     server: Server = None,
     store: Store = None,
     out_dir: Annotated[Path | None, typer.Option("--out", help="Default: the folder given to `search`.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Carry on a search that was interrupted, or that a conversation began."""
+    """Carry on a search that was interrupted, or that a conversation began. Its limits hold unless given anew."""
     _check_folder(out_dir)
+    language = {"model": model, "max_cost": max_cost, "max_tokens": max_tokens, "deadline": deadline}
 
     async def work() -> dict[str, Any]:
         from llmnas_agents.laboratory import open_laboratory
 
         async with open_laboratory(server, store) as lab:
-            return await _drive(lab, search_id, store, out_dir, as_json)
+            return await _drive(lab, search_id, store, out_dir, as_json, language)
 
     _finish(run(work()), as_json)
 
@@ -156,11 +175,13 @@ def _check_folder(out_dir: Path | None) -> None:
         raise LabError(f"--out {out_dir}: cannot write there. Name a folder you can write to.")
 
 
-async def _drive(lab: Any, search_id: str, store: str | None, out_dir: Path | None, quiet: bool) -> dict[str, Any]:
+async def _drive(
+    lab: Any, search_id: str, store: str | None, out_dir: Path | None, quiet: bool, language: dict[str, Any]
+) -> dict[str, Any]:
     from llmnas_agents import runner
 
     with Progress(search_id, quiet) as progress:
-        return await runner.run(lab, search_id, runner.checkpoints_beside(store), out_dir, progress.listen)
+        return await runner.run(lab, search_id, store, out_dir, progress.listen, language)
 
 
 def _finish(front: dict[str, Any], as_json: bool) -> None:
@@ -175,3 +196,14 @@ def _finish(front: dict[str, Any], as_json: bool) -> None:
             f"{front['evaluations']} evaluations in {front['wall_s']:.1f} s, hypervolume {front['hypervolume']:.4f}."
             " The score is a rank by training-free proxies (1 is best), not an accuracy."
         )
+        if llm := front["llm"] if front["llm"]["calls"] else None:
+            err.print(
+                f"Model: {llm['calls']} calls, {llm['input_tokens']:,} tokens in ({llm['cache_read_tokens']:,} of them"
+                f" cached), {llm['output_tokens']:,} out, ${llm['cost_usd']:.4f}, {llm['rejected']} proposals rejected."
+            )
+            if llm["unanswered"]:
+                err.print(
+                    f"{llm['unanswered']} calls were cut off and may have cost up to ${llm['unanswered_usd']:.4f}."
+                )
+    if "stopped" in front:
+        raise LabError(f"{front['stopped']} The best front so far is kept: llmnas resume {front['search_id']}")

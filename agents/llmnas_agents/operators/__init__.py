@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from llmnas_agents.llm.correspondent import Correspondent
 from llmnas_agents.operators.base import Operator
 from llmnas_agents.operators.evolution import EvolutionOperator
+from llmnas_agents.operators.language import LanguageOperator
+from llmnas_agents.operators.plain import LatencyPromptOperator, PlainPromptOperator
 from llmnas_mcp.errors import UnknownNameError
 
-OPERATORS: dict[str, type[Operator]] = {"evolution": EvolutionOperator}
+# Those that ask a language model, by name; "claude" and "local" differ in the model alone.
+LANGUAGE: dict[str, type[LanguageOperator]] = {
+    "claude": LanguageOperator,
+    "local": LanguageOperator,
+    "plain-prompt": PlainPromptOperator,
+    "latency-prompt": LatencyPromptOperator,
+}
+OPERATORS = (EvolutionOperator.name, *LANGUAGE)
+WITHOUT_NICHES = ("plain-prompt", "latency-prompt")
 
-__all__ = ["OPERATORS", "EvolutionOperator", "Operator", "get_operator"]
+__all__ = ["LANGUAGE", "OPERATORS", "WITHOUT_NICHES", "EvolutionOperator", "Operator", "check_operator", "get_operator"]
 
 
-def get_operator(name: str) -> Operator:
-    """An operator by its name; raises UnknownNameError with the names there are."""
+def check_operator(name: str) -> None:
+    """Raise UnknownNameError with the names there are."""
     if name not in OPERATORS:
         raise UnknownNameError("operator", name, OPERATORS)
-    return OPERATORS[name]()
+
+
+def get_operator(name: str, correspondent: Correspondent | None = None) -> Operator:
+    """An operator by its name; those in LANGUAGE ask through the correspondent. Raises UnknownNameError."""
+    check_operator(name)
+    if correspondent is not None and name in LANGUAGE:
+        return LANGUAGE[name](name, correspondent)
+    return EvolutionOperator()

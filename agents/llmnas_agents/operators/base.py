@@ -44,6 +44,8 @@ class Operator(ABC):
         where = {"search_id": search_id, "niche": niche, "round": round}
         brief = await self._learn(lab, where)
         offspring = await self.design(lab, brief, round, share)
+        if not offspring:
+            return
         await lab.call(
             "submit_architectures",
             r.Submission,

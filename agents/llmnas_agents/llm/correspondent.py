@@ -1,0 +1,115 @@
+"""Asking a model within limits: what was answered before is read, what does not validate is asked for once more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from llmnas_agents.llm.base import LanguageModel, Prompt, Reply
+from llmnas_agents.llm.errors import LimitError, ModelError
+from llmnas_agents.llm.exchanges import Exchanges, Place, hash_of, text_of
+
+Answer = TypeVar("Answer", bound=BaseModel)
+Check = Callable[[Answer], Awaitable[tuple[str | None, int]]]
+
+MOST_ECHOED = 4000  # characters of a bad answer that are sent back with its error
+MOST_ERRORS = 5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Hard limits of a run, which hold over interruptions. None: no limit."""
+
+    max_cost: float | None = None  # US dollars
+    max_tokens: int | None = None  # all kinds together
+    deadline: float | None = None  # seconds since the epoch
+
+
+class Correspondent:
+    """Asks one model on behalf of one search."""
+
+    def __init__(self, model: LanguageModel | None, exchanges: Exchanges, limits: Limits) -> None:
+        self.model, self.exchanges, self.limits = model, exchanges, limits
+        self.changed = 0  # prompts that are not those their recorded answers were given to
+
+    async def ask(
+        self, at: tuple[int, int, str], prompt: Prompt, answer: type[Answer], check: Check[Answer] | None = None
+    ) -> Answer | None:
+        """The model's answer to a prompt at (round, niche, role); None if it was of no use twice.
+
+        `check` is given each answer that fits its schema, and says what is wrong with it, or None, and how many of its
+        proposals were rejected. Raises LimitError where a limit could be passed, ModelError where no answer can be had.
+        """
+        for attempt in (0, 1):
+            place = Place(*at, attempt)
+            reply = await self._reply(place, prompt, answer)
+            found, error = read(reply, answer)
+            rejected = int(found is None)
+            if found is not None and check is not None:
+                error, rejected = await check(found)
+            self.exchanges.judge(place, error is None, rejected)
+            if error is None:
+                return found
+            prompt = replace(prompt, answer=reply.text[:MOST_ECHOED], error=error)
+        return None
+
+    async def _reply(self, place: Place, prompt: Prompt, answer: type[BaseModel]) -> Reply:
+        if recorded := self.exchanges.answered(place):
+            reply, prompt_hash = recorded
+            self.changed += prompt_hash != hash_of(prompt)
+            return reply
+        if self.model is None:
+            raise ModelError(f"There is no recorded answer for round {place.round}, niche {place.niche}, {place.role}.")
+        room = self.model.answer_tokens
+        most = self.model.most_cost(prompt, room)
+        self._check(most, len(text_of(prompt).encode("utf-8", "replace")) + room)  # a token is at least a byte
+        number = self.exchanges.send(place, self.model.name, prompt, most)
+        left = None if self.limits.deadline is None else max(0.0, self.limits.deadline - time.time())
+        try:
+            async with asyncio.timeout(left):
+                reply = await self.model.complete(prompt, answer, room)
+        except TimeoutError:
+            raise LimitError("The deadline has passed.") from None
+        except ModelError as error:
+            if not error.charged:
+                self.exchanges.unsent(number)
+            raise
+        self.exchanges.answer(number, reply)
+        return reply
+
+    def _check(self, most_usd: float, most_tokens: int) -> None:
+        """Raise LimitError where one more call could pass a limit; calls sent and not answered count in full."""
+        used, limits = self.exchanges.ledger(), self.limits
+        if limits.max_cost is not None and used.cost_usd + used.unanswered_usd + most_usd > limits.max_cost:
+            raise LimitError(
+                f"The next call could take the cost from ${used.cost_usd + used.unanswered_usd:.4f} past the limit of"
+                f" ${limits.max_cost:g}."
+            )
+        if limits.max_tokens is not None and used.tokens + most_tokens > limits.max_tokens:
+            raise LimitError(
+                f"The next call could take the tokens from {used.tokens:,} past the limit of {limits.max_tokens:,}."
+            )
+        if limits.deadline is not None and time.time() >= limits.deadline:
+            raise LimitError("The deadline has passed.")
+
+
+def read(reply: Reply, answer: type[Answer]) -> tuple[Answer | None, str | None]:
+    """A reply as an answer, or what is wrong with it, in words for the model."""
+    if reply.end == "refusal":
+        return (
+            None,
+            "You declined to answer. Nothing here is sensitive: these are small image classifiers. Answer in JSON.",
+        )
+    try:
+        return answer.model_validate_json(reply.text), None
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}" for e in error.errors()[:MOST_ERRORS]]
+        cut = "The answer was cut off: be shorter. " if reply.end == "length" else ""
+        return None, cut + "The answer does not fit the schema: " + "; ".join(lines)
+    except (ValueError, RecursionError) as error:
+        return None, f"The answer is not JSON: {str(error)[:200]}"

@@ -1,0 +1,106 @@
+"""Prompts as a model reads them: a change of one is to be seen in review."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from llmnas_agents import prompts
+
+from llmnas_mcp import results as r
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+CELLS = (
+    "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|",
+    "|skip_connect~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|",
+)
+SPACE = r.SpaceInfo(
+    space="nasbench201",
+    title="NAS-Bench-201 cells: 4 nodes, 6 edges, 5 operations",
+    size=15625,
+    distinct=4930,
+    operations=["avg_pool_3x3", "none", "nor_conv_1x1", "nor_conv_3x3", "skip_connect"],
+    positions=["0->1", "0->2", "1->2", "0->3", "1->3", "2->3"],
+    encoding="|op~0|+|op~0|op~1|+|op~0|op~1|op~2|: edges into nodes 1, 2, 3; op~i is the edge from node i",
+    example=CELLS[0],
+    datasets=["cifar10"],
+    source="Dong and Yang, ICLR 2020",
+)
+RULE = r.Rule(
+    rule_id="2.1",
+    niche=2,
+    statement="A skip connection from input to output raises the score",
+    pattern={"0->3": "skip_connect"},
+    target="score",
+    effect=0.12,
+    confidence=0.9,
+    evidence=[CELLS[0]],
+    author="claude",
+    round=2,
+    status="active",
+    version=1,
+)
+MEMBERS = [
+    r.MemberInfo(
+        architecture=cell,
+        niche=2,
+        round=1,
+        score=0.9 - i / 10,
+        cost=12.5 - 5 * i,
+        unit="ms",
+        source="fitted:hwnasbench",
+        params_m=0.6,
+    )
+    for i, cell in enumerate(CELLS)
+]
+BRIEF = r.Brief(
+    search_id="s",
+    niche=2,
+    round=3,
+    goal="Cells for cifar10 with a high zero-cost score and a low latency on raspi4.",
+    operations=["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"],
+    positions=SPACE.positions,
+    example=SPACE.example,
+    params_low_m=0.5,
+    params_high_m=0.75,
+    max_cost=20.0,
+    unit="ms",
+    untried=100,
+    share=6,
+    parents=MEMBERS,
+    gaps=[r.Gap(cost_from=7.5, cost_to=12.5, score_from=0.8, score_to=0.9)],
+    rules=[RULE],
+    tried=list(CELLS),
+    next="",
+)
+EFFECTS = r.Effects(
+    effects=[
+        r.Effect(
+            statement="none on 0->3 lowers score",
+            pattern={"0->3": "none"},
+            target="score",
+            effect=-0.2,
+            low=-0.3,
+            high=-0.1,
+            confidence=0.99,
+            support=7,
+            evidence=[CELLS[1]],
+        )
+    ],
+    results_used=12,
+    next="",
+)
+EMPTY = BRIEF.model_copy(update={"parents": [], "gaps": [], "rules": [], "tried": [], "max_cost": None})
+PROMPTS = {
+    "laboratory": prompts.laboratory(SPACE),
+    "reason": prompts.reason(BRIEF, EFFECTS, 3, 6),
+    "design": prompts.design(BRIEF, 3, 6),
+    "design-first": prompts.design(EMPTY, 1, 6),
+    "plain": prompts.plain(BRIEF, 6),
+    "latency": prompts.latency(BRIEF, [1.0, 5.0, 20.0]),
+}
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_a_prompt_reads_as_its_snapshot(name: str) -> None:
+    assert PROMPTS[name] == (SNAPSHOTS / f"{name}.txt").read_text(encoding="utf-8")
