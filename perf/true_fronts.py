@@ -49,10 +49,9 @@ class Truth:
 
 def kept(judge: Judge, rows: NDArray[np.int_], margin: tuple[float, float]) -> NDArray[np.int_]:
     """Of these rows, those on the front or within the margins of it."""
-    score, errors = margin
-    costs = judge.landscape.costs
-    later = errors * np.nan_to_num(costs.errors[rows]) * costs.values[rows] / judge.landscape.scale.width
-    slack = np.column_stack([later, np.full(len(rows), score)])
+    score, times = margin
+    landscape = judge.landscape
+    slack = landscape.scale.margins(list(landscape.costs.values[rows]), times * landscape.costs.errors[rows], score)
     return rows[near_front_of(judge.points[rows], slack)]
 
 

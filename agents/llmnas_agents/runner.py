@@ -17,7 +17,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from llmnas_agents.graph import MOST_STEPS, build_graph
 from llmnas_agents.laboratory import LaboratoryClient
 from llmnas_agents.llm import Correspondent, LimitError, ModelError, correspondence
-from llmnas_agents.llm.base import Prompt
+from llmnas_agents.llm.base import LanguageModel, Prompt
 from llmnas_agents.llm.exchanges import Ledger
 from llmnas_agents.operators import LANGUAGE, OPERATORS, EvolutionOperator, get_operator
 from llmnas_agents.state import Deps, State
@@ -94,7 +94,7 @@ async def run(
         if deps.operator.concurrency:
             config["max_concurrency"] = deps.operator.concurrency
         if correspondent is not None and correspondent.model is not None:
-            listen({"event": "estimate", **estimate(search, correspondent)})
+            listen({"event": "estimate", **estimate(search, correspondent.model)})
         try:
             with only_one(search_id, checkpoints.parent / "locks" / f"{thread}.lock"):
                 async with _saver(checkpoints) as saver:
@@ -129,15 +129,16 @@ async def run(
     return front
 
 
-def estimate(search: r.Search, correspondent: Correspondent) -> dict[str, Any]:
-    """What is still to be asked, at most two calls a niche and round of TYPICAL tokens each, and what that may cost."""
+def estimate(search: r.Search, model: LanguageModel) -> dict[str, Any]:
+    """What is still to be asked: two calls a niche and round, of TYPICAL tokens each, if none has to be asked twice."""
     rounds = -(-(search.evaluations - search.used) // max(1, len(search.niches) * search.offspring))
     rounds = rounds if search.rounds is None else min(rounds, search.rounds)
     calls = 2 * rounds * len(search.niches)
-    model = correspondent.model
-    assert model is not None
-    one = model.most_cost(Prompt("x" * TYPICAL[0], ""), TYPICAL[1])
-    return {"model": model.name, "calls": calls, "usd": calls * one, "limits": correspondent.limits.max_cost}
+    return {
+        "model": model.name,
+        "calls": calls,
+        "usd": calls * model.most_cost(Prompt("x" * TYPICAL[0], ""), TYPICAL[1]),
+    }
 
 
 async def front_json(lab: LaboratoryClient, search_id: str, wall_s: float, used: Ledger) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from numpy.linalg import LinAlgError
+
 from llmnas_mcp.errors import UnknownNameError, UnscorableError
 from llmnas_mcp.scoring import inputs
 from llmnas_mcp.scoring.proxies import PROXIES
@@ -73,9 +75,7 @@ def attempt(
     with exactly():
         try:
             seen = Observation(network, *inputs.batch(dataset.resolution, dataset.classes), SEED)
-        except UnscorableError:
-            raise
-        except Exception as error:  # a network may do anything
+        except RuntimeError as error:  # torch's, of tensors that cannot be worked with: sparse, quantised, too large
             raise UnscorableError(f"cannot be looked at: {_what(error)}") from error
         for name in names:
             try:
@@ -84,7 +84,11 @@ def attempt(
                     raise UnscorableError(f"has no finite {name} ({values.pop(name)}): scale its weights down.")
             except UnscorableError as error:
                 reasons[name] = error
-            except Exception as error:  # noqa: BLE001 - a network may do anything, and the others are told
+            except (
+                RuntimeError,
+                ArithmeticError,
+                LinAlgError,
+            ) as error:  # a backward pass torch cannot make, or numbers
                 reasons[name] = UnscorableError(f"cannot be measured by {name}: {_what(error)}")
     return values, reasons
 

@@ -7,9 +7,8 @@ that are asked for are run.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from threading import RLock
 from typing import Any
@@ -17,13 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import UninitializedParameter, functional
-from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.utils import parametrize
 
 from llmnas_mcp.errors import UnscorableError
 from llmnas_mcp.scoring.anatomy import Rectifiers, blocks_of, layers_of
+from llmnas_mcp.scoring.copies import working_copy
 
-NORMALISATIONS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 _SEEDING = RLock()  # torch draws from one global generator: no two threads at a time
 
 
@@ -204,51 +201,6 @@ def gradients(output: Tensor, inputs: Sequence[Tensor], weighted: Tensor | None 
         have = iter(torch.autograd.grad(output, asked, weighted, retain_graph=True, allow_unused=True))
         found = [next(have) if x.requires_grad else None for x in inputs]
     return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=True)]
-
-
-def working_copy(network: nn.Module, device: torch.device) -> nn.Module:
-    """A copy in float32 and training mode that keeps what is noted of it: plain weights, no work in place."""
-    try:
-        copied = copy.deepcopy(network).to(device).float()
-    except Exception as error:
-        what = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UnscorableError(f"cannot be copied; pass it as built, before any forward pass: {what}") from error
-    copied.train()
-    for layer in layers_of(copied):
-        if parametrize.is_parametrized(layer):  # its weight would be another tensor each time it is asked for
-            for name in list(layer.parametrizations):  # type: ignore[arg-type]
-                parametrize.remove_parametrizations(layer, name)
-    for module in copied.modules():
-        if getattr(module, "inplace", False) is True:
-            with suppress(Exception):  # not to be set: a second pass will note copies
-                module.inplace = False  # type: ignore[assignment]
-    return copied
-
-
-def linearised(network: nn.Module, device: torch.device) -> nn.Module:
-    """A copy in float64 with parameters made positive and normalisation bypassed, as synflow looks at it."""
-    copied = working_copy(network, device).double().requires_grad_(False)
-    for module in copied.modules():
-        if isinstance(module, NORMALISATIONS):
-            module.forward = nn.Identity().forward  # type: ignore[method-assign]
-    for parameter in copied.parameters():
-        parameter.abs_()
-    return copied
-
-
-def gaussian(network: nn.Module, device: torch.device, seed: int) -> nn.Module:
-    """A copy with standard normal weights, no biases and neutral normalisation, as zen looks at it."""
-    copied = working_copy(network, device).requires_grad_(False)
-    generator = torch.Generator().manual_seed(seed)
-    for module in copied.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            module.weight.copy_(torch.randn(module.weight.shape, generator=generator))
-        elif isinstance(module, NORMALISATIONS) and module.weight is not None:
-            module.weight.fill_(1.0)
-        bias = getattr(module, "bias", None)
-        if isinstance(bias, Tensor):
-            bias.zero_()
-    return copied
 
 
 def _spectral_entropy(features: Tensor) -> float:

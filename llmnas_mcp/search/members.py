@@ -27,6 +27,10 @@ class Scale:
         """
         return np.column_stack([(np.asarray(costs, float) - self.low) / self.width, 1 - np.asarray(scores, float)])
 
+    def margins(self, costs: Sequence[float], errors: NDArray[np.float64], score: float) -> NDArray[np.float64]:
+        """How far points (n, 2) may be from the front: by the relative errors of costs (NaN: none), and by `score`."""
+        return np.column_stack([np.asarray(costs) * np.nan_to_num(errors) / self.width, np.full(len(costs), score)])
+
     @property
     def width(self) -> float:
         """The range, never 0."""
@@ -69,10 +73,9 @@ def near_front_members(members: Sequence[Member], scale: Scale, errors: NDArray[
     errors: (n,), relative errors of the members' costs, NaN where measured. A member is off only when another beats it
     even with SCORE_MARGIN more score and a cost lower by its error.
     """
-    costs = np.array([m.cost for m in members])
-    slack = np.column_stack([costs * np.nan_to_num(errors) / scale.width, np.full(len(members), SCORE_MARGIN)])
-    points = scale.objectives([m.score for m in members], list(costs))
-    return [members[i] for i in near_front_of(points, slack)]
+    costs = [m.cost for m in members]
+    points = scale.objectives([m.score for m in members], costs)
+    return [members[i] for i in near_front_of(points, scale.margins(costs, errors, SCORE_MARGIN))]
 
 
 def parents(members: Sequence[Member], scale: Scale, count: int) -> list[Member]:

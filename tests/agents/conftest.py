@@ -4,11 +4,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.agents.asking import Serve
+from tests.agents.stub_anthropic import Request, Script, StubAnthropic
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -34,6 +38,34 @@ def llmnas(tmp_path: Path) -> Run:
         return done
 
     return run
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of the machine's own counts: no key, no address, no profile."""
+    for name in [name for name in os.environ if name.startswith("ANTHROPIC_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("LLMNAS_MODEL", raising=False)
+    monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(tmp_path / "anthropic"))
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterable[Serve]:
+    """Starts a server with a script; what is asked from then on goes there."""
+    with ExitStack() as stack:
+
+        def start(script: Iterable[Script] | Callable[[Request], Script]) -> StubAnthropic:
+            stub = stack.enter_context(StubAnthropic(script))
+            for name, value in stub.environment.items():
+                monkeypatch.setenv(name, value)
+            return stub
+
+        yield start
 
 
 def parsed(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:

@@ -189,3 +189,13 @@ def test_a_search_runs_through_a_server_of_its_own_over_stdio(llmnas: Run, tmp_p
     here = timeless(parsed(llmnas("search", *QUICK, "--json", folder=tmp_path / "here")))
     there = timeless(parsed(llmnas("search", *QUICK, "--json", "--server", "stdio", folder=tmp_path / "there")))
     assert here == there
+
+
+@pytest.mark.parametrize("option", [("--model", "local"), ("--max-cost", "1"), ("--deadline", "5")])
+def test_what_only_a_model_understands_is_refused_by_an_operator_that_asks_none(
+    llmnas: Run, option: tuple[str, str]
+) -> None:
+    done = llmnas("search", *QUICK, *option, check=False)
+    assert done.returncode == 1
+    assert f"asks no model: leave {option[0]} out" in done.stderr
+    assert parsed(llmnas("searches", "--json"))["searches"] == []

@@ -192,6 +192,7 @@ def test_without_a_key_the_fix_is_told_and_nothing_is_asked(tmp_path: Path) -> N
     assert "set ANTHROPIC_API_KEY" in done.stderr
     assert "evolution" in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "llmnas.db").exists()  # nothing is remembered of what could not begin
 
 
 @pytest.mark.parametrize("operator", ["plain-prompt", "latency-prompt"])

@@ -11,6 +11,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 from llmnas_mcp.scoring import PROXIES, engine, inputs
 from llmnas_mcp.spaces import Dataset, get_space
@@ -149,3 +150,13 @@ def test_params_and_macs_of_a_built_network_are_those_its_space_counts() -> None
         assert values["params"] == SPACE.params([genotype], TINY)[0]
         # The space follows NATS-Bench, which counts the classifier's bias as one more operation a class.
         assert values["macs"] == SPACE.macs([genotype], TINY)[0] - TINY.classes
+
+
+def test_a_parametrised_network_stays_as_it_is_and_can_be_measured_again() -> None:
+    network = handmade.bare()
+    weight_norm(next(module for module in network.modules() if isinstance(module, nn.Conv2d)))
+    images = torch.ones(2, 3, 8, 8)
+    before = network.eval()(images)
+    first = engine.measure(network, TINY, ("snip", "synflow", "zen"))
+    assert torch.equal(network(images), before)
+    assert engine.measure(network, TINY, ("snip", "synflow", "zen")) == first

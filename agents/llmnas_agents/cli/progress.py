@@ -54,8 +54,8 @@ class Progress:
             if search.done and search.used < search.evaluations:
                 err.print(f"all {search.used} architectures within the limits are evaluated")
         elif event["event"] == "estimate":
-            cost = f", at most ${event['usd']:.2f}" if event["usd"] else ""
-            err.print(f"model {event['model']}: up to {event['calls']} calls{cost}")
+            cost = f" and at most ${event['usd']:.2f}" if event["usd"] else ""
+            err.print(f"model {event['model']}: about {event['calls']} calls{cost}, if none has to be asked twice")
         elif event["event"] == "saved":
             err.print(f"saved {event['out']}/front.json and front.png")
 

@@ -67,9 +67,14 @@ def search(
         # The runner first: what a kill finds between start_search and the first checkpoint should be short.
         from llmnas_agents import runner  # noqa: F401
         from llmnas_agents.laboratory import open_laboratory
-        from llmnas_agents.operators import WITHOUT_NICHES, check_operator
+        from llmnas_agents.llm import model_of
+        from llmnas_agents.operators import LANGUAGE, WITHOUT_NICHES, check_operator
 
-        check_operator(operator)  # an unknown one is refused before anything is remembered
+        # What cannot work is refused before anything is remembered.
+        check_operator(operator)
+        _check_language(operator in LANGUAGE, operator, language)
+        if operator in LANGUAGE:
+            model_of(operator, model)
         if operator in WITHOUT_NICHES and niches not in (None, 1):
             raise LabError(f"--operator {operator} knows no niches: leave --niches out.")
         async with open_laboratory(server, store) as lab:
@@ -109,8 +114,11 @@ def resume(
 
     async def work() -> dict[str, Any]:
         from llmnas_agents.laboratory import open_laboratory
+        from llmnas_agents.operators import LANGUAGE
 
         async with open_laboratory(server, store) as lab:
+            operator = (await lab.get_search(search_id)).operator
+            _check_language(operator in LANGUAGE, operator, language)
             return await _drive(lab, search_id, store, out_dir, as_json, language)
 
     _finish(run(work()), as_json)
@@ -164,6 +172,13 @@ def _limit(objective: str, max_latency: float | None, max_energy: float | None) 
     if wrong is not None:
         raise LabError(f"The limit must be on the objective: with --objective {objective} use --max-{objective}.")
     return max_energy if objective == "energy" else max_latency
+
+
+def _check_language(asks: bool, operator: str, language: dict[str, Any]) -> None:
+    """Refuse what only means something to an operator that asks a model."""
+    for name, value in language.items():
+        if value is not None and not asks:
+            raise LabError(f"--operator {operator} asks no model: leave --{name.replace('_', '-')} out.")
 
 
 def _check_folder(out_dir: Path | None) -> None:

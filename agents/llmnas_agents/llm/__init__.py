@@ -10,9 +10,9 @@ from typing import Any
 from llmnas_agents.llm.base import LanguageModel
 from llmnas_agents.llm.correspondent import Correspondent, Limits
 from llmnas_agents.llm.errors import LimitError, ModelError
-from llmnas_agents.llm.exchanges import Exchanges, Ledger
+from llmnas_agents.llm.exchanges import Exchanges
 
-__all__ = ["Correspondent", "LimitError", "Limits", "ModelError", "correspondence"]
+__all__ = ["Correspondent", "LimitError", "Limits", "ModelError", "correspondence", "model_of", "recorded"]
 
 
 @contextmanager
@@ -22,18 +22,17 @@ def correspondence(operator: str, run: str, store: str, given: Mapping[str, Any]
     given: model ("local" or the name of a Claude model), max_cost, max_tokens, deadline (seconds from now), of which
     those that are not None replace what the run was begun with.
     """
-    options = dict(given)
-    if options.get("deadline") is not None:
-        options["deadline"] += time.time()
-    if operator == "local":
-        options["model"] = "local"
+    now = dict(given)
+    if now.get("deadline") is not None:
+        now["deadline"] += time.time()
     exchanges = Exchanges(store, run)
     try:
-        model = _model(exchanges.limits({}).get("model") if options.get("model") is None else options["model"])
-        options["model"] = model.name if options.get("model") != "local" else "local"
-        kept = exchanges.limits(options)
-        limits = Limits(**{name: kept.get(name) for name in ("max_cost", "max_tokens", "deadline")})
-        yield Correspondent(model, exchanges, limits)
+        kept = exchanges.options(now)
+        model = model_of(operator, kept.get("model"))
+        exchanges.options({"model": kept.get("model") or model.name})
+        yield Correspondent(
+            model, exchanges, Limits(**{name: kept.get(name) for name in ("max_cost", "max_tokens", "deadline")})
+        )
     finally:
         exchanges.close()
 
@@ -48,17 +47,9 @@ def recorded(run: str, store: str) -> Iterator[Correspondent]:
         exchanges.close()
 
 
-def ledger_of(run: str, store: str) -> Ledger:
-    """What a run has used."""
-    exchanges = Exchanges(store, run)
-    try:
-        return exchanges.ledger()
-    finally:
-        exchanges.close()
-
-
-def _model(name: str | None) -> LanguageModel:
-    if name == "local":
+def model_of(operator: str, name: str | None) -> LanguageModel:
+    """The model an operator asks; raises ModelError, with the fix, where it cannot be asked."""
+    if operator == "local" or name == "local":
         from llmnas_agents.llm.local import Local
 
         return Local()

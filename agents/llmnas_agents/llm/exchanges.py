@@ -46,7 +46,9 @@ exchanges = Table(
     Column("seconds", Float, nullable=False, default=0.0),
     Column("created", String(32), nullable=False),
 )
-runs = Table("llm_runs", metadata, Column("run", String(120), primary_key=True), Column("limits", JSON, nullable=False))
+runs = Table(
+    "llm_runs", metadata, Column("run", String(120), primary_key=True), Column("options", JSON, nullable=False)
+)
 
 
 @dataclass(frozen=True)
@@ -60,16 +62,10 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Ledger:
-    """What a search has used. `unanswered` calls were sent and cut off: each may have cost up to `unanswered_usd`."""
+class Ledger(Usage):
+    """What a search has used. `unanswered` calls were sent and cut off, and may have cost up to `unanswered_usd`."""
 
     calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_write_tokens: int = 0
-    cache_read_tokens: int = 0
-    cost_usd: float = 0.0
-    seconds: float = 0.0
     rejected: int = 0
     unanswered: int = 0
     unanswered_usd: float = 0.0
@@ -105,13 +101,13 @@ class Exchanges:
         """Let go of the database."""
         self._engine.dispose()
 
-    def limits(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The limits of the run: those it has, with those given now in their place."""
+    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The model and the limits of the run: those it has, with those given now in their place."""
         with self._engine.begin() as connection:
-            had = connection.execute(sa.select(runs.c.limits).where(runs.c.run == self.run)).scalar() or {}
+            had = connection.execute(sa.select(runs.c.options).where(runs.c.run == self.run)).scalar() or {}
             now = {**had, **{name: value for name, value in given.items() if value is not None}}
             connection.execute(sa.delete(runs).where(runs.c.run == self.run))
-            connection.execute(sa.insert(runs).values(run=self.run, limits=now))
+            connection.execute(sa.insert(runs).values(run=self.run, options=now))
         return now
 
     def answered(self, place: Place) -> tuple[Reply, str] | None:

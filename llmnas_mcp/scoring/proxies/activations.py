@@ -87,7 +87,7 @@ def zen(seen: Observation) -> float:
     from torch import Tensor, nn
     from torch.nn.modules.batchnorm import _BatchNorm
 
-    from llmnas_mcp.scoring.observation import gaussian
+    from llmnas_mcp.scoring.copies import gaussian
 
     network = gaussian(seen.original, seen.device, seen.seed)
     generator = torch.Generator().manual_seed(seen.seed)

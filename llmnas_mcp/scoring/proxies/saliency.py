@@ -105,7 +105,8 @@ def synflow(seen: Observation) -> float:
     import torch
 
     from llmnas_mcp.scoring.anatomy import layers_of
-    from llmnas_mcp.scoring.observation import gradients, linearised
+    from llmnas_mcp.scoring.copies import linearised
+    from llmnas_mcp.scoring.observation import gradients
 
     network = linearised(seen.original, seen.device)
     weights = [layer.weight.requires_grad_() for layer in layers_of(network)]
