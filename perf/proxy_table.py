@@ -4,7 +4,7 @@
 
 FOLDER holds nb201_accuracy.csv.gz and zcp_nb201_cifar10.csv.gz (NAS-Bench-Suite-Zero, Krishnakumar et al. 2022, arXiv
 2210.03230: 9,445 cells without unreachable operations). Cells are drawn from these and built as written. Prints
-Spearman's correlations.
+Spearman's correlations; and the score's over all 9,445.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import spearmanr
+from scipy.stats import kendalltau, spearmanr
 
-from llmnas_mcp.scoring import PROXIES, build, measure
+from llmnas_mcp.scoring import PROXIES, build, measure, score_of
 from llmnas_mcp.spaces import DATASETS, get_space
 
 SPACE = get_space("nasbench201")
@@ -42,6 +42,14 @@ def main() -> None:
     args = parser.parse_args()
     published = pd.read_csv(args.folder / "zcp_nb201_cifar10.csv.gz").sample(args.cells, random_state=0)
     accuracy = pd.read_csv(args.folder / "nb201_accuracy.csv.gz").set_index("arch_str").loc[published.arch_str]
+    whole = pd.read_csv(args.folder / "zcp_nb201_cifar10.csv.gz").arch_str
+    trained = pd.read_csv(args.folder / "nb201_accuracy.csv.gz").set_index("arch_str").loc[whole]
+    for name in ("cifar10", "cifar100"):
+        cells = [SPACE.parse(architecture) for architecture in whole]
+        score = score_of(SPACE, cells, dataset=DATASETS[name], data=Path("none")).score
+        found = [f(score, trained[f"{name}_test_200"])[0] for f in (spearmanr, kendalltau)]
+        print(f"{name}, the score over all {len(whole):,} cells: Spearman {found[0]:.4f}, Kendall {found[1]:.4f}")
+
     with ProcessPoolExecutor(args.workers) as pool:
         ours = pd.DataFrame(list(pool.map(all_proxies, published.arch_str, chunksize=5)))
 

@@ -73,7 +73,7 @@ def play(
         search = lab.get_search(search_id)
         if search.done:
             break
-        round_ = lab.get_brief(search_id, 0).round
+        round_ = 1 + (search.history[-1].round if search.history else 0)  # a niche without a share skips rounds
         for niche in order([n for n in search.niches if n.share]):
             after(niche, round_, *work(lab, search_id, niche.niche, niche.share, round_))
     return lab.get_search(search_id)

@@ -100,3 +100,12 @@ def front_table(front: dict[str, Any]) -> Table:
             f"{point['params_m']:.3f}",
         )
     return table
+
+
+def worth_line(worth: list[r.Worth]) -> str:
+    """What the scores of a search are, and how far they follow trained accuracy where that is known."""
+    known = {w.name: f"{w.spearman:.2f} ({w.spearman_95[0]:.2f} to {w.spearman_95[1]:.2f})" for w in worth}
+    what = "The score is a rank by training-free proxies (1 is best), not an accuracy."
+    if not known:
+        return what
+    return f"{what} Rank correlation with trained accuracy: {known['score']}; of parameters alone: {known['params']}."

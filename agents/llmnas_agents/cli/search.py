@@ -23,7 +23,7 @@ from llmnas_agents.cli.app import (
     print_json,
     run,
 )
-from llmnas_agents.cli.progress import Progress, front_table
+from llmnas_agents.cli.progress import Progress, front_table, worth_line
 from llmnas_mcp import results as r
 from llmnas_mcp.errors import LabError, UnknownNameError
 
@@ -196,7 +196,11 @@ async def _drive(
     from llmnas_agents import runner
 
     with Progress(search_id, quiet) as progress:
-        return await runner.run(lab, search_id, store, out_dir, progress.listen, language)
+        front = await runner.run(lab, search_id, store, out_dir, progress.listen, language)
+    if not quiet:
+        asked = {"architectures": [], "dataset": front["dataset"], "space": front["space"]}
+        err.print(worth_line((await lab.call("score_zero_cost", r.ZeroCostScores, **asked)).worth))
+    return front
 
 
 def _finish(front: dict[str, Any], as_json: bool) -> None:
@@ -209,7 +213,6 @@ def _finish(front: dict[str, Any], as_json: bool) -> None:
         out.print(f"All of the front{also} is in front.json (--out DIR) or printed by --json.")
         err.print(
             f"{front['evaluations']} evaluations in {front['wall_s']:.1f} s, hypervolume {front['hypervolume']:.4f}."
-            " The score is a rank by training-free proxies (1 is best), not an accuracy."
         )
         if llm := front["llm"] if front["llm"]["calls"] else None:
             err.print(
