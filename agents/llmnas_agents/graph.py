@@ -25,7 +25,10 @@ MOST_STEPS = 1_000_000  # the budget of evaluations ends a search, not langgraph
 async def plan_round(state: State, runtime: Runtime[Deps]) -> Command[Literal["work_in_niche", "__end__"]]:
     """Ask the laboratory for each niche's share of the next round; end when nothing is left, or nothing new comes."""
     search = await runtime.context.lab.get_search(state["search_id"])
-    if search.done or state.get("idle", 0) >= MOST_IDLE:
+    if not search.done and state.get("idle", 0) >= MOST_IDLE:
+        get_stream_writer()({"event": "idle", "rounds": MOST_IDLE})
+        return Command(goto="__end__")
+    if search.done:
         return Command(goto="__end__")
     number = 1 + (search.history[-1].round if search.history else 0)
     tasks = [

@@ -102,7 +102,7 @@ async def run(
                     before = await graph.aget_state(config)
                     if out is None and before.values.get("out"):
                         out = Path(before.values["out"])
-                    begin: State | None = None if before.next else {"search_id": search_id}
+                    begin: State | None = None if before.next else {"search_id": search_id, "idle": 0}
                     if begin is not None and out is not None:
                         begin["out"] = str(out.absolute())
                     try:

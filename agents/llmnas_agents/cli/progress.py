@@ -53,6 +53,8 @@ class Progress:
                 err.print(self._line(search))
             if search.done and search.used < search.evaluations:
                 err.print(f"all {search.used} architectures within the limits are evaluated")
+        elif event["event"] == "idle":
+            err.print(f"{event['rounds']} rounds brought nothing new: the search ends before its budget is used")
         elif event["event"] == "estimate":
             cost = f" and at most ${event['usd']:.2f}" if event["usd"] else ""
             err.print(f"model {event['model']}: about {event['calls']} calls{cost}, if none has to be asked twice")
