@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.agents.stub_anthropic import Answer, Failure, Request, StubAnthropic
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -61,3 +63,39 @@ def test_imports_keep_to_the_floors() -> None:
     )
     assert done.returncode == 0, done.stdout
     assert "2 kept, 0 broken" in done.stdout
+
+
+def test_claude_looks_a_latency_up_through_anthropics_tool_runner(tmp_path: Path) -> None:
+    cell = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
+    asks = {"type": "tool_use", "id": "toolu_1", "name": "query_latency"}
+    asks["input"] = {"architectures": [cell], "device": "raspi4"}
+
+    def claude(request: Request) -> Answer:
+        content = request.body["messages"][-1]["content"]
+        if isinstance(content, str):
+            return Answer(content=[asks], stop_reason="tool_use")
+        found = re.search(r'"value": ([\d.]+)', json.dumps(content).replace("\\", ""))
+        return Answer(f"It takes {found[1] if found else '?'} ms.")
+
+    with StubAnthropic(claude) as stub:
+        path = ROOT / "examples" / "claude_tool_runner.py"
+        env = {**os.environ, **stub.environment, "LLMNAS_STORE": f"sqlite:///{tmp_path}/llmnas.db"}
+        done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, env=env, timeout=120)
+    assert re.fullmatch(r"It takes 3\d\.\d+ ms\.\n", done.stdout), done.stderr
+    assert len(path.read_text().splitlines()) <= 60
+    assert [tool["name"] for tool in stub.requests[0].body["tools"]] == [
+        "list_spaces",
+        "list_devices",
+        "query_latency",
+        "score_zero_cost",
+    ]
+
+
+@pytest.mark.parametrize(("key", "told"), [("", "Set ANTHROPIC_API_KEY"), ("wrong", "Claude could not be asked")])
+def test_the_tool_runner_says_what_is_wrong_with_the_key(key: str, told: str) -> None:
+    with StubAnthropic([Failure(401)]) as stub:
+        path = ROOT / "examples" / "claude_tool_runner.py"
+        env = {**os.environ, **stub.environment, "ANTHROPIC_API_KEY": key}
+        done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, env=env, timeout=120)
+    assert (done.stdout + done.stderr).startswith(told)
+    assert "Traceback" not in done.stderr

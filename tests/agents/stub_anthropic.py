@@ -116,7 +116,7 @@ def _handler(stub: StubAnthropic) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value.replace(KEY, HIDDEN) for name, value in self.headers.items()}
             request = Request(self.path, headers, json.loads(sent))
             reply = stub.reply_to(request)
-            if self.path != "/v1/messages":
+            if self.path.partition("?")[0] != "/v1/messages":
                 reply = Failure(404, "no such path")
             if isinstance(reply, Raw):
                 self.respond(200, reply.body.encode(), {"content-type": reply.content_type})
