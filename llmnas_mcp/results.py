@@ -184,6 +184,7 @@ class Searches(Result):
     searches: list[SearchLine]
     total: int
     truncated: bool
+    next: str
 
 
 class MemberInfo(Result):
@@ -308,6 +309,11 @@ class Knowledge(Result):
     version: int
     active: int
     results: list[Edited]
+    next: str
+
+
+# The reason of every bred offspring. It tells them from a model's designs, in whose place they are taken where too few.
+BRED = "bred along the niche's rules"
 
 
 class Origin(BaseModel):
@@ -378,6 +384,7 @@ class Front(Result):
     share: float | None = Field(description="hypervolume / that of the reference front")
     reference: str | None
     truncated: bool
+    next: str
 
 
 class Exported(Result):
@@ -386,3 +393,4 @@ class Exported(Result):
     architecture: str
     filename: str
     code: str
+    next: str

@@ -10,6 +10,7 @@ from pydantic import Field
 from llmnas_mcp import results as r
 from llmnas_mcp.errors import LabError
 from llmnas_mcp.pareto import front_of, hypervolume, igd, igd_plus
+from llmnas_mcp.search.directions import Directions
 from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.members import REFERENCE, Member, Scale, front_members
 from llmnas_mcp.search.views import front_point
@@ -48,6 +49,7 @@ def front_of_search(handle: SearchHandle, members: Sequence[Member]) -> r.Front:
         front=[front_point(m, handle.unit, near=m.architecture not in on_front) for m in shown],
         hypervolume=value,
         truncated=len(front) + len(near) > MOST_POINTS,
+        next=Directions(handle, members).after_front(len(front), len(front) + len(near) > MOST_POINTS),
         **compared,
     )
 
@@ -79,4 +81,5 @@ def front_of_points(points: Sequence[Point]) -> r.Front:
         share=None,
         reference=None,
         truncated=len(kept) > MOST_POINTS,
+        next=f"Cut to {MOST_POINTS} of {len(kept)} points." if len(kept) > MOST_POINTS else "These are all.",
     )

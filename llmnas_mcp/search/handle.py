@@ -21,6 +21,14 @@ from llmnas_mcp.search.shares import share_out
 from llmnas_mcp.spaces import Genotype, SearchSpace
 
 
+@dataclass(frozen=True)
+class Round:
+    """A round: its number, and how many evaluations each niche has left of its share."""
+
+    number: int
+    left: list[int]
+
+
 @dataclass
 class SearchHandle:
     """A search with what belongs to it; `row` is its line in the store, `known` the members read so far."""
@@ -97,11 +105,6 @@ class SearchHandle:
         """The share of the unit square that the members dominate."""
         return hypervolume(self.points(members), REFERENCE)
 
-    @staticmethod
-    def next_round(members: Sequence[Member]) -> int:
-        """The number of the round that comes after those members; the first is 1."""
-        return 1 + max((m.round for m in members), default=0)
-
     def shares(self, members: Sequence[Member]) -> list[int]:
         """How many evaluations each niche may use in the next round; what one cannot use goes to the others.
 
@@ -116,3 +119,17 @@ class SearchHandle:
         prior = np.sqrt(np.maximum(self.sizes, 1))
         weights = np.maximum(prior / prior.mean(), 0.25) + [on_front[k] for k in range(len(capacity))]
         return share_out(total, capacity, list(weights))
+
+    def round_under_way(self, members: Sequence[Member]) -> Round:
+        """The round that is begun and not done; when every niche has used its share, the next one.
+
+        What was planned follows from the members of the rounds before, so nobody need remember it.
+        """
+        newest = max((m.round for m in members), default=1)
+        budget = self.row["evaluations"] - len(members)
+        used = Counter(m.niche for m in members if m.round == newest)
+        left = []
+        for niche, share in enumerate(self.shares([m for m in members if m.round < newest])):
+            left.append(min(max(0, share - used[niche]), budget))
+            budget -= left[-1]
+        return Round(newest, left) if any(left) else Round(newest + 1, self.shares(members))

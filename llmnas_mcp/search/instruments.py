@@ -128,7 +128,8 @@ def export_architecture(architecture: str, *, space: str, dataset: str, data: Pa
     genotype = where.parse(architecture)
     code = where.source_code(genotype, known_dataset(dataset, data))
     name = f"{where.name}_{int(where.index_of([genotype])[0])}.py"
-    return r.Exported(architecture=architecture, filename=name, code=code)
+    told = f"Save code as {name}; its build() gives the network untrained. Train it, and time it on the device."
+    return r.Exported(architecture=architecture, filename=name, code=code, next=told)
 
 
 def known_dataset(name: str, data: Path) -> Dataset:

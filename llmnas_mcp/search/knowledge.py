@@ -11,6 +11,7 @@ from typing import Any
 
 from llmnas_mcp.errors import LabError, NotFoundError
 from llmnas_mcp.results import Edited, Knowledge, Rule, RuleEdit
+from llmnas_mcp.search.directions import call
 from llmnas_mcp.search.store import Store
 from llmnas_mcp.spaces import SearchSpace
 
@@ -18,7 +19,7 @@ _FIELDS = ("statement", "pattern", "target", "effect", "confidence", "evidence")
 
 
 class KnowledgeBase:
-    """The rules of one niche of one search."""
+    """The rules of one niche of one search. What comes after a change is not its business: `next` stays empty."""
 
     def __init__(self, store: Store, space: SearchSpace, search_id: str, niche: int) -> None:
         self._store, self._space, self._search_id, self._niche = store, space, search_id, niche
@@ -64,12 +65,13 @@ class KnowledgeBase:
         if changed:
             version += 1
             if not self._store.add_rules(self._search_id, self._niche, version, list(changed.values())):
+                brief = call("get_brief", search_id=self._search_id, niche=self._niche)
                 raise LabError(
                     f"The knowledge base of niche {self._niche} was changed by someone else meanwhile: read the brief"
-                    " again and send the edits once more."
+                    f" again and send the edits once more: {brief}."
                 )
         active = sum(rule.status == "active" for rule in state.values())
-        return Knowledge(version=version, active=active, results=results)
+        return Knowledge(version=version, active=active, results=results, next="")
 
     def _apply(
         self,

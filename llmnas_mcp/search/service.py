@@ -14,6 +14,7 @@ import numpy as np
 from llmnas_mcp import results as r
 from llmnas_mcp.errors import LabError, NotFoundError
 from llmnas_mcp.search.breeding import Guide, breed
+from llmnas_mcp.search.directions import Directions, call
 from llmnas_mcp.search.fronts import front_of_search
 from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.instruments import check_count
@@ -147,17 +148,21 @@ class Laboratory:
                 for number in sorted({m.round for m in members})
                 for until in [[m for m in members if m.round <= number]]
             ],
-            next="compute_pareto_front" if done else "get_brief for a niche with a share, then submit_architectures",
+            next=Directions(handle, members).after_look(),
         )
 
     def list_searches(self, limit: int = 20, offset: int = 0) -> r.Searches:
         """A page of searches, newest first."""
         rows, total = self.store.list_searches(limit, offset)
         names = r.SearchLine.model_fields
+        more = offset + len(rows) < total
+        told = [call("get_search", search_id=row["search_id"]) for row in rows[:1]]
+        told += [call("list_searches", limit=limit, offset=offset + limit)] * more
         return r.Searches(
             searches=[r.SearchLine(**{name: row[name] for name in names}) for row in rows],
             total=total,
-            truncated=offset + len(rows) < total,
+            truncated=more,
+            next=", ".join(told) or (call("list_searches") if total else call("start_search", device=...)),
         )
 
     # one niche -------------------------------------------------------------------------------------------------------
@@ -168,10 +173,11 @@ class Laboratory:
         where = handle.niche(niche)
         members = self._members(handle)
         own = [m for m in members if m.niche == niche]
+        directions = Directions(handle, members)
         return r.Brief(
             search_id=search_id,
             niche=niche,
-            round=handle.next_round(own),
+            round=directions.round.number,
             goal=brief_goal(handle),
             operations=list(handle.space.choices[0]),
             positions=list(handle.space.positions),
@@ -181,25 +187,27 @@ class Laboratory:
             max_cost=handle.max_cost,
             unit=handle.unit,
             untried=handle.sizes[niche] - len(own),
-            share=handle.shares(members)[niche],
+            share=directions.round.left[niche],
             parents=[member_info(m, handle.unit) for m in parents(own, handle.scale, 12)],
             gaps=gaps_of(own, handle.scale, 5),
             rules=self._knowledge(handle, niche).active()[:60],
             tried=[m.architecture for m in own[-20:]],
-            next="update_knowledge_base (mine_rules helps), then submit_architectures (breed_architectures helps)",
+            next=directions.after_brief(niche),
         )
 
     def mine_rules(self, search_id: str, niche: int, round_: int | None = None) -> r.Effects:
         """Effects of operations on score and cost, from the niche's results before the round."""
         handle = self._handle(search_id)
         handle.niche(niche)
-        own = [m for m in self._before(handle, round_) if m.niche == niche]
+        members = self._members(handle)
+        own = [m for m in _before(members, round_) if m.niche == niche]
         effects = [
             r.Effect(statement=statement_of(effect), **{name: getattr(effect, name) for name in _EFFECT_FIELDS})
             for target, most in MOST_EFFECTS.items()
             for effect in mine(handle.space, own, target, most)  # type: ignore[arg-type]
         ]
-        return r.Effects(effects=effects, results_used=len(own), next="update_knowledge_base with what you believe")
+        told = Directions(handle, members).after_mining(niche, len(own), len(effects))
+        return r.Effects(effects=effects, results_used=len(own), next=told)
 
     def update_knowledge_base(
         self,
@@ -215,13 +223,15 @@ class Laboratory:
         handle = self._handle(search_id)
         handle.niche(niche)
         knowledge = self._knowledge(handle, niche)
-        own = [m for m in self._members(handle) if m.niche == niche]
-        number = handle.next_round(own) if round_ is None else round_
-        if rollback_to is not None:
-            if edits:
-                raise LabError("Give either edits or rollback_to, not both.")
-            return knowledge.rollback(rollback_to, author, number)
-        return knowledge.update(edits, author, number)
+        directions = Directions(handle, self._members(handle))
+        number = directions.round.number if round_ is None else round_
+        if rollback_to is not None and edits:
+            raise LabError("Give either edits or rollback_to, not both.")
+        if rollback_to is None:
+            known = knowledge.update(edits, author, number)
+        else:
+            known = knowledge.rollback(rollback_to, author, number)
+        return known.model_copy(update={"next": directions.after_update(niche, known.results)})
 
     def breed_architectures(self, search_id: str, niche: int, count: int, round_: int | None = None) -> r.Bred:
         """Offspring of a niche's members, guided by its rules; seed, niche, round and what came before decide them."""
@@ -229,9 +239,11 @@ class Laboratory:
         handle.niche(niche)
         if not 1 <= count <= 1000:
             raise LabError(f"count={count} is out of range: choose 1 to 1,000.")
-        before = self._before(handle, round_)
+        members = self._members(handle)
+        directions = Directions(handle, members)
+        before = _before(members, round_)
         own = [m for m in before if m.niche == niche]
-        number = handle.next_round(own) if round_ is None else round_
+        number = directions.round.number if round_ is None else round_
         guides = [
             Guide(rule.pattern, rule.effect)
             for rule in self._knowledge(handle, niche).active()
@@ -243,11 +255,11 @@ class Laboratory:
             offspring=[
                 r.Offspring(
                     architecture=handle.space.format(p.genotype),
-                    origin=r.Origin(operator=p.operator, parents=list(p.parents)),
+                    origin=r.Origin(operator=p.operator, parents=list(p.parents), reason=r.BRED),
                 )
                 for p in proposals
             ],
-            next="submit_architectures" if proposals else "this niche is exhausted: go on with another",
+            next=directions.after_breeding(niche, count, len(proposals)),
         )
 
     def submit_architectures(
@@ -268,8 +280,10 @@ class Laboratory:
         if niche is not None:
             handle.niche(niche)
         members = self._members(handle)
-        number = self._round(handle, members, niche, round_)
-        return submit(handle, self.store, members, architectures, origins, niche, number, progress)
+        number = self._round(handle, members, round_)
+        done = submit(handle, self.store, members, architectures, origins, niche, number, progress)
+        directions = Directions(handle, self._members(handle))
+        return done.model_copy(update={"next": directions.after_submission(number, niche, done.results)})
 
     def list_niche_members(
         self, search_id: str, niche: int | None = None, *, sort: str = "front", limit: int = 20, offset: int = 0
@@ -286,12 +300,13 @@ class Laboratory:
             "newest": lambda: own[::-1],
         }[sort]()
         page = ordered[offset : offset + limit]
+        asked = {"search_id": search_id, **({} if niche is None else {"niche": niche}), "sort": sort, "limit": limit}
         more = offset + len(page) < len(own)
         return r.Members(
             members=[member_info(m, handle.unit) for m in page],
             total=len(own),
             truncated=more,
-            next=f"list_niche_members with offset={offset + len(page)}" if more else None,
+            next=call("list_niche_members", **asked, offset=offset + limit) if more else None,
         )
 
     def compute_pareto_front(self, search_id: str) -> r.Front:
@@ -303,6 +318,11 @@ class Laboratory:
         """A search and all its members, in the order they were kept."""
         handle = self._handle(search_id)
         return handle, self._members(handle)
+
+    def origins(self, search_id: str) -> dict[str, r.Origin]:
+        """Where each member of a search comes from, by architecture."""
+        self._handle(search_id)
+        return {name: r.Origin.model_validate(origin) for name, origin in self.store.origins(search_id).items()}
 
     def knowledge_history(self, search_id: str) -> list[r.Rule]:
         """Every writing of every rule of a search, by niche, oldest first."""
@@ -345,21 +365,22 @@ class Laboratory:
             return list(handle.known)
 
     @staticmethod
-    def _round(handle: SearchHandle, members: Sequence[Member], niche: int | None, asked: int | None) -> int:
-        """The round something happens in: the one asked for, which must not lie ahead, or the niche's next."""
-        newest = handle.next_round(members)
+    def _round(handle: SearchHandle, members: Sequence[Member], asked: int | None) -> int:
+        """The round something happens in: the one asked for, which must not lie ahead, or the one under way."""
+        newest = 1 + max((m.round for m in members), default=0)
         if asked is None:
-            return handle.next_round([m for m in members if niche in (None, m.niche)])
+            return handle.round_under_way(members).number
         if not 1 <= asked <= newest:
             raise LabError(f"round={asked} is out of range: choose 1 to {newest}, or leave it out.")
         return asked
 
-    def _before(self, handle: SearchHandle, round_: int | None) -> list[Member]:
-        """The members of earlier rounds. A round depends on nothing that happens in it, so it can be redone."""
-        return [m for m in self._members(handle) if round_ is None or m.round < round_]
-
     def _knowledge(self, handle: SearchHandle, niche: int) -> KnowledgeBase:
         return KnowledgeBase(self.store, handle.space, handle.search_id, niche)
+
+
+def _before(members: Sequence[Member], round_: int | None) -> list[Member]:
+    """The members of earlier rounds. A round depends on nothing that happens in it, so it can be redone."""
+    return [m for m in members if round_ is None or m.round < round_]
 
 
 _SEARCH_FIELDS = ("search_id", "created", "space", "dataset", "device", "objective", "operator", "seed", "max_cost")

@@ -94,6 +94,7 @@ MEMBERS = (
     .where(members.c.search_id == _SEARCH, members.c.id > _AFTER)
     .order_by(members.c.id)
 )
+ORIGINS = sa.select(members.c.architecture, members.c.origin).where(members.c.search_id == _SEARCH)
 
 
 class Store:
@@ -159,6 +160,10 @@ class Store:
     def members(self, search_id: str, after: int = 0) -> list[dict[str, Any]]:
         """The members of a search without their origins, in the order they were kept; those with an id over `after`."""
         return self._rows(MEMBERS, search_id=search_id, after=after)
+
+    def origins(self, search_id: str) -> dict[str, dict[str, Any]]:
+        """Where each member of a search comes from, by architecture."""
+        return {row["architecture"]: row["origin"] for row in self._rows(ORIGINS, search_id=search_id)}
 
     def add_members(self, search_id: str, rows: Sequence[dict[str, Any]], budget: int) -> tuple[list[str], int]:
         """Insert those rows that are new, as far as the budget goes. Returns what became of each, and the number used.

@@ -39,7 +39,7 @@ def submit(
     round_: int,
     progress: Callable[[int, int], None] | None,
 ) -> Submission:
-    """Evaluate architectures in a search; `members` are those it has already."""
+    """Evaluate architectures in a search; `members` are those it has already. What comes next is left open."""
     candidates = [_read(handle, architecture, niche) for architecture in architectures]
     known = {m.architecture: m for m in members}
     fresh: dict[str, int] = {}
@@ -89,13 +89,7 @@ def submit(
                 niche=c.niche,
             )
         )
-    left = max(0, budget - used)
-    return Submission(
-        results=results,
-        used=used,
-        left=left,
-        next="get_brief, or compute_pareto_front" if left else "compute_pareto_front",
-    )
+    return Submission(results=results, used=used, left=max(0, budget - used), next="")
 
 
 def _read(handle: SearchHandle, architecture: str, niche: int | None) -> _Candidate:

@@ -14,13 +14,19 @@ from llmnas_mcp.server.toolbox import Toolbox
 from llmnas_mcp.server.tools import instruments, niches, searches
 from llmnas_mcp.settings import Settings
 
-INSTRUCTIONS = """A laboratory for hardware-aware neural architecture search: find networks that score high and cost
-little on one device. You are the scientist. start_search cuts a space into niches by number of parameters. Then, in
-rounds, for each niche with a share: get_brief; reason about its results and write rules with update_knowledge_base
-(mine_rules gives statistics); design new architectures along the rules (breed_architectures offers some) and
-submit_architectures. get_search tells what is left. End with compute_pareto_front and plot_pareto_front;
-export_architecture gives a network away. Costs carry source and error; scores are training-free ranks against the
-space, not accuracies."""
+INSTRUCTIONS = """A laboratory for hardware-aware neural architecture search: networks that score high and cost little
+on one device. You are the scientist. Every answer of a search has `next`: the call to make now, written out; `...` is
+for you to fill in.
+
+start_search cuts the space into niches by number of parameters. In each round, for each niche with a share: get_brief;
+reason from mine_rules; update_knowledge_base (a rule has pattern, effect, confidence and evidence); design by mutating
+or crossing parents along the rules, aimed at gaps, within the niche's range (breed_architectures offers some,
+query_latency is free); submit_architectures with origins until the share is used. Refused ones cost nothing and say
+why. get_search shows hypervolume by round: stop when done, or when it hardly grows.
+
+End with compute_pareto_front and plot_pareto_front; export_architecture gives a network to train. Report honestly:
+scores are training-free ranks within the space, not accuracies (score_zero_cost tells their worth); costs carry source
+and error; points marked near are choices within those errors. list_searches finds a search to go on with."""
 
 
 def create_app(settings: Settings | None = None) -> MCPServer:

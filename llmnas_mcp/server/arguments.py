@@ -17,7 +17,7 @@ Device = Annotated[str, Field(description="see list_devices")]
 Objective = Literal["latency", "energy"]
 SearchId = str
 Niche = Annotated[int, Field(ge=0)]
-Round = Annotated[int | None, Field(ge=1, le=1_000_000, description="default: the niche's next")]
+Round = Annotated[int | None, Field(ge=1, le=1_000_000, description="default: the one under way")]
 Proxies = Annotated[list[str] | None, Field(description="zen, zico, ...; those no atlas has are measured live")]
 Limit = Annotated[int, Field(ge=1, le=200)]
 Offset = Annotated[int, Field(ge=0, le=1_000_000_000)]

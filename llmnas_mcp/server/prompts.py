@@ -2,44 +2,128 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.prompts import Prompt
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS
+from pydantic import Field
+
+from llmnas_mcp.search.directions import call
 
 SEARCH = """Find convolutional cells that are accurate and fast on {device} for {dataset}{limit}.
 
-1. start_search with device={device}, dataset={dataset}{argument}. The space comes back cut into niches by number of
-   parameters, each with a share of the next round.
-2. For every niche with a share above 0, in each round:
-   - get_brief: read the niche's limits, its best members, the rules in force, the gaps on its front, what was tried.
-   - Reason: what do the results say about which operations help, on which edges? mine_rules gives statistics to hold
-     your idea against. Write what you believe with update_knowledge_base: add, revise or retire rules, with evidence.
-   - Design: propose as many new cells as the niche's share, by mutating or crossing its members along the rules,
-     aiming at the gaps; stay within its range of parameters. breed_architectures offers some. Submit them with
-     submit_architectures and say in `origins` how each came about and why.
-3. get_search shows the budget and the next shares. Stop when it says done, or when hypervolume stops growing.
-4. compute_pareto_front and plot_pareto_front; then tell the user the best choices, with score, cost, unit, source and
-   error. The score is a rank by training-free proxies, not an accuracy: say so."""
+You are the scientist; the laboratory prices, scores and remembers. Every answer of a search has `next`: the call to
+make now, written out; `...` in it is for you to fill in. Begin with
+{start}.
+
+A search goes in rounds. In each, work through the niches one after another (a niche is a range of parameters) and use
+the share of evaluations each has:
+
+1. Read. get_brief has the niche's range, its parents (members worth breeding), the gaps on its front, the rules in
+   force and what was tried. Where there are no results yet, spread the first designs over costs.
+2. Reason. mine_rules has effects of operations at positions, with 95 % interval, confidence and support; the fewer
+   results, the more they are drawn towards 0. An effect whose interval takes in 0, or that two or three results show,
+   is a guess. Ask what makes it: an operation on no path from input to output does nothing; convolutions bring score
+   and cost; pooling has no parameters and yet takes time.
+3. Write. update_knowledge_base: a rule is one sentence with pattern (position -> operation), target, effect (change of
+   score, or of cost in its unit), confidence and evidence (architectures that show it). Add what helps to choose next,
+   above all rules on score, as costs can be asked. Those with a pattern and an effect guide breed_architectures, which
+   without any only looks for low cost. Revise what has moved, retire what results speak against; a guess is worth its
+   confidence and no more.
+4. Design as many new cells as the share. mutation: one or two positions of a parent changed; crossover: positions of
+   two parents combined; fresh: of your own. Follow the rules, aim into gaps and at the ends of the front, and let a
+   design now and then put a rule to the test. Stay in the range of parameters: a 3x3 convolution has nine times those
+   of a 1x1, the other operations have none. query_latency is free of budget, so price what you plan; but do not score
+   plans with score_zero_cost: those would be evaluations nobody counts. Mix in what breed_architectures offers.
+5. Submit. submit_architectures with `origins`: operator, parents and in one sentence why. Duplicates and refused ones
+   cost nothing and say why; replace them until the share is used. Hold the scores against what you expected: that is
+   the next round's insight.
+
+After each round get_search shows hypervolume by round. Stop when the search is done, or when two rounds have hardly
+raised hypervolume (by less than 0.5 %).
+
+Then compute_pareto_front and plot_pareto_front, and report: three or four choices from fast to strong, each with
+score, cost, unit and source; which rules held, by what evidence, and which did not; how many evaluations were used,
+and the front's `share` of the best hypervolume there is. Be honest: a score is a rank within the space by
+training-free proxies, not an accuracy; costs are off by the error that query_latency gives; points marked `near` are
+beaten by less than these errors, so they are choices too. How well the score ranks is in `worth` of
+{worth}. Offer export_architecture."""
 
 EXPLAIN = """Explain the Pareto front of search {search_id} to an engineer who must choose one network.
 
-Read compute_pareto_front and get_search for it, and the rules in llmnas://searches/{search_id}/knowledge. Points marked
-near are off the front by less than the errors of score and cost, so they count as choices too. Say which three or four
-points are worth considering and what each trades away; which operations make the fast ones
-fast and the strong ones strong, by the rules and their evidence; where the numbers come from and how far they can be
-trusted (the score is a training-free rank, costs carry a source and an error); and what to do next:
-export_architecture gives the network, which is to be trained and timed on the real device."""
+Read {search}, {front} and the rules with their
+evidence, in the resource llmnas://searches/{search_id}/knowledge (get_brief has those of a niche, where resources can't
+be read). If the search is not done or the front is empty, say so first. {plot}
+shows it. Then say:
+
+- Which three or four points are worth considering, from fast to strong, and what each trades away: how much score for
+  how much cost against its neighbours. Points marked `near` are off the front by less than the errors of score and
+  cost; they count as choices, and differences below these errors are none.
+- What makes the fast ones fast and the strong ones strong: operations at positions, by the rules, their confidence and
+  their evidence. Where no rule explains it, say that it is your reading.
+- How far the numbers can be trusted. A score is a rank within the space by training-free proxies, not an accuracy;
+  `worth` of score_zero_cost(architectures=[], dataset=...) tells how well it ranks. Each cost has a source, and an
+  error that query_latency gives. `share` is what the search found of the best hypervolume there is under the same
+  numbers.
+- Which one you would take, for which need, and what would change your mind.
+- What to do next: export_architecture gives the network, which is to be trained and timed on the real device."""
+
+
+class ReadablePrompt(Prompt):
+    """A prompt that tells of wrong arguments by their names; the library's own errors never reach a client."""
+
+    async def render(self, arguments: dict[str, Any] | None, context: Any) -> Any:
+        """Check the arguments, then render; raises MCPError with what is wrong."""
+        given, known = arguments or {}, self.arguments or []
+        wrong = [f"{a.name} is missing" for a in known if a.required and not str(given.get(a.name, "")).strip()]
+        wrong += [f"there is no argument {name[:40]!r}" for name in given if name not in {a.name for a in known}]
+        if wrong:
+            raise _wrong(f"{self.name}: {'; '.join(wrong[:5])}. Arguments: {', '.join(a.name for a in known)}.")
+        return await super().render(arguments, context)
 
 
 def register(mcp: MCPServer) -> None:
     """Add the prompts."""
 
-    @mcp.prompt()
-    def search_for_device(device: str, dataset: str = "cifar10", max_latency: str = "") -> str:
+    def search_for_device(
+        device: Annotated[str, Field(description="a device of list_devices, such as raspi4 or pixel3")],
+        dataset: Annotated[str, Field(description="cifar10, cifar100, or one with an imported table")] = "cifar10",
+        max_latency: Annotated[str, Field(description="limit in ms, such as 30")] = "",
+    ) -> str:
         """Search for networks that are accurate and fast on a device."""
-        limit = f", within {max_latency} ms" if max_latency else ""
-        argument = f", max_cost={max_latency}" if max_latency else ""
-        return SEARCH.format(device=device, dataset=dataset, limit=limit, argument=argument)
+        most = {"max_cost": _milliseconds(max_latency)} if max_latency.strip() else {}
+        return SEARCH.format(
+            device=device,
+            dataset=dataset,
+            limit=f", within {most['max_cost']:g} ms" if most else "",
+            start=call("start_search", device=device, dataset=dataset, **most),
+            worth=call("score_zero_cost", architectures=[], dataset=dataset),
+        )
 
-    @mcp.prompt()
-    def explain_front(search_id: str) -> str:
+    def explain_front(search_id: Annotated[str, Field(description="see list_searches")]) -> str:
         """Explain a search's Pareto front and help to choose from it."""
-        return EXPLAIN.format(search_id=search_id)
+        return EXPLAIN.format(
+            search_id=search_id,
+            search=call("get_search", search_id=search_id),
+            front=call("compute_pareto_front", search_id=search_id),
+            plot=call("plot_pareto_front", search_id=search_id),
+        )
+
+    for title, prompt in (("Search for a device", search_for_device), ("Explain a front", explain_front)):
+        mcp.add_prompt(ReadablePrompt.from_function(prompt, title=title))
+
+
+def _milliseconds(text: str) -> float:
+    try:
+        most = float(text)
+    except ValueError:
+        most = 0.0
+    if not 0 < most < float("inf"):
+        raise _wrong(f"max_latency={text[:40]!r} is no limit: give a positive number of milliseconds, such as 30.")
+    return most
+
+
+def _wrong(message: str) -> MCPError:
+    return MCPError(INVALID_PARAMS, message)

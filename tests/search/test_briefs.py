@@ -119,7 +119,10 @@ def test_pages_together_are_the_whole_list(
         offset += 7
         assert page.total == whole.total
         assert page.truncated == (offset < whole.total)
-        assert page.next == (f"list_niche_members with offset={offset}" if page.truncated else None)
+        assert (page.next is not None) == page.truncated
+        if page.next:
+            where = f'search_id="{search_id}"' + ("" if niche is None else f", niche={niche}")
+            assert page.next == f'list_niche_members({where}, sort="{sort}", limit=7, offset={offset})'
         if not page.truncated:
             break
     assert pages == whole.members

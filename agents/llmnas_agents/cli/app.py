@@ -42,7 +42,7 @@ def main() -> None:
     prepare()
     # langgraph leaves a coroutine unstarted when Ctrl-C comes between two steps; nothing is lost by it.
     warnings.filterwarnings("ignore", message="coroutine 'arun_with_retry' was never awaited")
-    from llmnas_agents.cli import data, lookups, replay, score, search  # noqa: F401 - each adds its commands to `app`
+    from llmnas_agents.cli import bench, data, lookups, replay, score, search  # noqa: F401 - each adds to `app`
 
     try:
         app()

@@ -1,0 +1,145 @@
+"""A model in a chat can do all of a search by what prompts and answers say, held against a transcript."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+
+from tests.server.conftest import answer, session
+from tests.server.scripted import Answer, Scientist, calls
+
+pytestmark = pytest.mark.anyio
+
+TRANSCRIPT = Path(__file__).parent / "transcripts" / "search_for_device.md"
+UPDATE = "LLMNAS_UPDATE_TRANSCRIPT"  # set to 1 to write the transcript anew; then read what changed
+HEAD = """# From the prompt search_for_device to a network
+
+A scripted client holds this conversation over stdio. It follows nothing but the prompts and each answer's `next`; of
+the answers it writes down the gist."""
+
+
+async def converse(client: Client) -> Scientist:
+    """From the prompt by a small search to its front, an explanation and a network."""
+    scientist = Scientist(client)
+    scientist.transcript += [HEAD, f"## Instructions\n\n{client.instructions}"]
+    prompt = await scientist.take("search_for_device", device="raspi4", max_latency="70")
+    scientist.say("User", "A small search will do: 3 niches, 36 evaluations, 4 a niche and round.")
+    front = await scientist.search(prompt, niches=3, evaluations=36, offspring=4)
+    after = dict(calls(front["next"]))
+    await scientist.call("plot_pareto_front", **after["plot_pareto_front"])
+    scientist.say("User", "Which one shall I take?")
+    choices = await explain(scientist, after["plot_pareto_front"]["search_id"])
+    scientist.say("User", "The one between, please.")
+    await scientist.call("export_architecture", **after["export_architecture"] | {"architecture": choices[1]})
+    return scientist
+
+
+async def explain(scientist: Scientist, search_id: str) -> list[str]:
+    """The report that the second prompt asks for; returns three choices, the fastest first."""
+    asked = dict(calls(await scientist.take("explain_front", search_id=search_id)))
+    search = await scientist.call("get_search", **asked["get_search"])
+    front = await scientist.call("compute_pareto_front", **asked["compute_pareto_front"])
+    scored = await scientist.call("score_zero_cost", **asked["score_zero_cost"] | {"dataset": search["dataset"]})
+    rules = await read(scientist.client, f"llmnas://searches/{search_id}/knowledge")
+    strict = [point for point in front["front"] if not point["near"] and point["score"] > 0.5]
+    choices = {"Fast": strict[0], "Between": strict[len(strict) // 2], "Strong": strict[-1]}
+    names = [choice["architecture"] for choice in choices.values()]
+    costs = (await scientist.call("query_latency", architectures=names, device=search["device"]))["results"]
+    for (name, choice), cost in zip(choices.items(), costs, strict=True):
+        price = f"{cost['value']:.3g} {cost['unit']} give or take {cost['error']:.1%}"
+        scientist.say("Scientist", f"{name}: {choice['architecture']}, score {choice['score']:.3f}, {price}.")
+    best = max((rule for rule in rules["rules"] if rule["target"] == "score"), key=lambda rule: rule["effect"])
+    scientist.say("Scientist", f"What makes cells strong: {best['statement']}, as in {best['evidence'][0]}.")
+    worth = f"{scored['worth'][0]['spearman']:.3f} ({scored['worth_source']})"
+    scientist.say(
+        "Scientist", f"A score is a training-free rank, not an accuracy. Its rank correlation with it: {worth}."
+    )
+    return names
+
+
+async def read(client: Client, uri: str) -> Answer:
+    found: Answer = json.loads((await client.read_resource(uri)).contents[0].text)
+    return found
+
+
+async def test_the_conversation_reads_as_its_transcript(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        scientist = await converse(client)
+    # The id follows from the settings and the costs, down to the last digit of these.
+    said = re.sub(r"raspi4-cifar10-[0-9a-f]{6}", "SEARCH", "\n\n".join(scientist.transcript)) + "\n"
+    if os.environ.get(UPDATE):
+        TRANSCRIPT.write_text(said, encoding="utf-8")
+    assert said == TRANSCRIPT.read_text(encoding="utf-8")
+
+
+async def test_a_model_that_follows_what_it_is_told_searches_every_niche_with_rules_and_to_the_end(
+    tmp_path: Path,
+) -> None:
+    async with session(tmp_path) as client:
+        scientist = await converse(client)
+        where = {"search_id": scientist.answers[0][2]["search_id"]}
+        search = await answer(client, "get_search", **where)
+        members = (await answer(client, "list_niche_members", **where, limit=200))["members"]
+        told = await answer(client, "compute_pareto_front", **where)
+        front = await read(client, f"llmnas://searches/{where['search_id']}/front")
+        rules = (await read(client, f"llmnas://searches/{where['search_id']}/knowledge"))["rules"]
+        schemas = {tool.name: tool.input_schema["properties"] for tool in (await client.list_tools()).tools}
+        instructions = client.instructions or ""
+    assert len(instructions.split()) < 200
+    assert all(niche["members"] for niche in search["niches"])
+    submissions = [a for tool, _, a in scientist.answers if tool == "submit_architectures"]
+    became = [result["status"] for submission in submissions for result in submission["results"]]
+    assert search["used"] == search["evaluations"] == became.count("kept") == len(members) == 36
+    assert search["done"]
+    assert [h["round"] for h in search["history"]] == [1, 2, 3]
+    assert [h["evaluations"] for h in search["history"]] == [12, 24, 36]
+    assert "refused" in became  # it saw what is not kept, and made up for it
+    tried = {member["architecture"] for member in members}
+    assert {rule["author"] for rule in rules} == {"conversation"}
+    assert len({rule["niche"] for rule in rules}) > 1
+    assert all(rule["evidence"] and tried.issuperset(rule["evidence"]) for rule in rules)
+    assert front == told
+    assert front["front"]
+    origins = [o for tool, asked, _ in scientist.answers if tool == "submit_architectures" for o in asked["origins"]]
+    assert {"mutation", "crossover", "fresh"} == {origin["operator"] for origin in origins}
+    for _, _, found in scientist.answers:
+        for tool, arguments in calls(found.get("next") or ""):
+            assert arguments.keys() <= schemas[tool].keys()
+            assert arguments.get("search_id", where["search_id"]) == where["search_id"]
+
+
+async def test_prompts_and_instructions_name_tools_that_exist_with_arguments_they_take(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        schemas = {tool.name: tool.input_schema["properties"] for tool in (await client.list_tools()).tools}
+        texts = [client.instructions or ""]
+        for name, arguments in (("search_for_device", {"device": "fpga"}), ("explain_front", {"search_id": "x"})):
+            texts.append((await client.get_prompt(name, arguments)).messages[0].content.text)
+    for text in texts:
+        assert all(arguments.keys() <= schemas[tool].keys() for tool, arguments in calls(text))
+        named = set(
+            re.findall(r"\b(?:get|mine|update|breed|submit|compute|plot|export|query|list|start)_[a-z_]+", text)
+        )
+        assert named <= schemas.keys()
+    assert "max_cost" not in texts[1]
+
+
+async def test_a_prompt_asked_for_with_wrong_arguments_says_which(tmp_path: Path) -> None:
+    cases: list[tuple[str, dict[str, str], str]] = [
+        ("search_for_device", {}, "device is missing. Arguments: device, dataset, max_latency."),
+        ("search_for_device", {"device": " "}, "device is missing"),
+        ("search_for_device", {"device": "raspi4", "latency": "3"}, "there is no argument 'latency'"),
+        ("search_for_device", {"device": "raspi4", "max_latency": "3ms"}, "max_latency='3ms' is no limit"),
+        ("search_for_device", {"device": "raspi4", "max_latency": "-1"}, "give a positive number of milliseconds"),
+        ("search_for_device", {"device": "raspi4", "max_latency": "nan"}, "give a positive number of milliseconds"),
+        ("explain_front", {}, "search_id is missing"),
+    ]
+    async with session(tmp_path) as client:
+        for prompt, arguments, message in cases:
+            with pytest.raises(MCPError, match=re.escape(message)):
+                await client.get_prompt(prompt, arguments)
