@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
@@ -14,12 +13,14 @@ from filelock import FileLock, Timeout
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from llmnas_agents.files import write_whole
 from llmnas_agents.graph import MOST_STEPS, build_graph
 from llmnas_agents.laboratory import LaboratoryClient
 from llmnas_agents.llm import Correspondent, LimitError, ModelError, correspondence
 from llmnas_agents.llm.base import LanguageModel, Prompt
 from llmnas_agents.llm.exchanges import Ledger
 from llmnas_agents.operators import LANGUAGE, OPERATORS, EvolutionOperator, get_operator
+from llmnas_agents.recording import record
 from llmnas_agents.state import Deps, State
 from llmnas_mcp import results as r
 from llmnas_mcp.errors import LabError
@@ -118,13 +119,17 @@ async def run(
                 f"The checkpoints in {checkpoints} cannot be read ({error}). They are not needed: delete the file, then"
                 f" llmnas resume {search_id}"
             ) from error
-        used = correspondent.exchanges.ledger() if correspondent is not None and replayed is None else Ledger()
+        asked = correspondent.exchanges if correspondent is not None and replayed is None else None
+        used = asked.ledger() if asked else Ledger()
+        recording = await record(lab, search, asked) if asked else None
     front = await front_json(lab, search_id, state.get("wall_s", 0.0) + deps.lap(), used)
     if stopped:
         front["stopped"] = stopped
     if out is not None:
         save(out / "front.json", json.dumps(front, indent=1).encode() + b"\n", search_id)
         save(out / "front.png", await lab.plot_pareto_front(search_id), search_id)
+        if recording is not None:
+            save(out / "recording.json", recording.bytes(), search_id)
         listen({"event": "saved", "out": str(out)})
     return front
 
@@ -179,14 +184,9 @@ def ledger_json(used: Ledger) -> dict[str, Any]:
 
 def save(path: Path, content: bytes, search_id: str) -> None:
     """Write a file that is whole or not there; raises LabError with the way to try again."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
+        write_whole(path, content)
     except OSError as error:
         raise LabError(
             f"Cannot write {path} ({error.strerror}). Nothing is lost: llmnas resume {search_id} --out DIR"
         ) from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -155,7 +155,11 @@ def plot_coverage(compared: Comparison) -> bytes:
         # Names are of the user's choosing: a $ in one is no formula.
         left.set_title(f"{s.operator:.20}: {reached}", fontsize=9, fontweight="bold", loc="left", parse_math=False)
         right.set_title(
-            f"{s.search_id}, {s.designs} designs", fontsize=7, loc="right", color="#555555", parse_math=False
+            f"{s.search_id}, {s.designs} design{'s' * (s.designs != 1)}",
+            fontsize=7,
+            loc="right",
+            color="#555555",
+            parse_math=False,
         )
         left.set_ylabel("share of designs", fontsize=8)
     left, right = grid[-1]

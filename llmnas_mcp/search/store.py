@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import JSON, Column, Float, ForeignKeyConstraint, Integer, String, Table, UniqueConstraint, event
 from sqlalchemy.engine import make_url
 
+from llmnas_mcp import sqlite
 from llmnas_mcp.errors import DataError
 
 metadata = sa.MetaData()
@@ -104,15 +105,15 @@ class Store:
         shown = re.sub(r"//[^@/]*@", "//***@", url)  # a password stays out of messages
         try:
             parsed = make_url(url)
-            sqlite = parsed.get_backend_name() == "sqlite"
-            if sqlite and parsed.database in (None, "", ":memory:"):
+            in_a_file = parsed.get_backend_name() == "sqlite"
+            if in_a_file and parsed.database in (None, "", ":memory:"):
                 raise DataError(
                     f"The store {shown!r} keeps nothing. Set LLMNAS_STORE or --store to a file, for example sqlite:///searches.db"
                 )
-            if sqlite:
+            if in_a_file:
                 Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-            self.engine = sa.create_engine(parsed, connect_args={"timeout": 30} if sqlite else {})
-            if sqlite:
+            self.engine = sa.create_engine(parsed)
+            if in_a_file:
                 _configure_sqlite(self.engine)
             _refuse_foreign(self.engine, shown)
             metadata.create_all(self.engine)
@@ -246,7 +247,8 @@ def _configure_sqlite(engine: sa.Engine) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # transactions are ours, see on_begin
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        sqlite.prepare(connection)
+        for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
@@ -14,6 +16,8 @@ from llmnas_agents.llm.base import Prompt, Reply
 from llmnas_agents.llm.errors import ModelError
 from llmnas_agents.llm.local import Local, bounded, weights
 from pydantic import BaseModel, ConfigDict, Field
+
+from tests.agents.conftest import Run, parsed
 
 OPERATION = "(none|skip_connect|nor_conv_1x1|nor_conv_3x3|avg_pool_3x3)"
 CELL = "^" + r"\+".join(r"\|" + "".join(rf"{OPERATION}~{i}\|" for i in range(n)) for n in (1, 2, 3)) + "$"
@@ -210,6 +214,22 @@ print("torch" in sys.modules)
     assert gone.replace("_", "-") in done.stdout
     assert "--operator evolution" in done.stdout
     assert done.stdout.endswith("False\n"), "asking what is there imports nothing heavy"
+
+
+@needs_model
+def test_a_full_search_of_two_rounds_in_three_niches_ends_and_is_replayed(llmnas: Run, tmp_path: Path) -> None:
+    arguments = ("search", "--device", "raspi4", "--operator", "local", "--niches", "3", "--rounds", "2")
+    front = parsed(llmnas(*arguments, "--offspring", "4", "--seed", "0", "--json", "--out", str(tmp_path / "out")))
+    recording = json.loads((tmp_path / "out" / "recording.json").read_text())
+    replayed = llmnas("replay", str(tmp_path / "out" / "recording.json"), "--json")
+
+    assert front["evaluations"] == 24
+    assert front["rules"] > 0
+    assert front["llm"]["calls"] == len(recording["exchanges"]) >= 4
+    assert front["llm"]["cost_usd"] == 0
+    assert {e["niche"] for e in recording["exchanges"]} == {0, 1, 2}
+    assert {e["model"] for e in recording["exchanges"]} == {"SmolLM2-135M-Instruct"}
+    assert parsed(replayed)["front"] == front["front"]
 
 
 def test_a_schema_without_limits_gets_some_and_keeps_those_it_has() -> None:

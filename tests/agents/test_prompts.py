@@ -96,6 +96,8 @@ PROMPTS = {
     "reason": prompts.reason(BRIEF, EFFECTS, 3, 6),
     "design": prompts.design(BRIEF, 3, 6),
     "design-first": prompts.design(EMPTY, 1, 6),
+    "choose-rules": prompts.choose_rules(BRIEF, EFFECTS.effects, 1),
+    "choose-changes": prompts.choose_changes(BRIEF, 6),
     "plain": prompts.plain(BRIEF, 6),
     "latency": prompts.latency(BRIEF, [1.0, 5.0, 20.0]),
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,10 +13,13 @@ from llmnas_agents.cli.progress import Progress
 from llmnas_mcp.errors import LabError
 from llmnas_mcp.settings import Settings
 
+if TYPE_CHECKING:
+    from llmnas_agents.recording import Recording
+
 
 @app.command()
 def replay(
-    search_id: Annotated[str, typer.Argument(help="See `llmnas searches`.")],
+    search: Annotated[str, typer.Argument(help="An id (see `llmnas searches`), or the recording.json of a search.")],
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
@@ -24,37 +28,33 @@ def replay(
     What it finds is compared with what the search found, and not kept.
     """
     with tempfile.TemporaryDirectory() as folder:
-        was, now, changed = run(_replay(search_id, store, f"sqlite:///{folder}/llmnas.db", as_json))
+        was, now, changed = run(_replay(search, store, f"sqlite:///{folder}/llmnas.db", as_json))
     if as_json:
         print_json(now)
     if changed:
         err.print(f"{changed} prompts differ from those the answers were given to: the prompts have changed since.")
-    if (was["front"], was["hypervolume"]) != (now["front"], now["hypervolume"]):
-        raise LabError(f"The front differs: hypervolume {now['hypervolume']:.6f}, was {was['hypervolume']:.6f}.")
-    err.print(f"The same front: {len(now['front'])} architectures, hypervolume {now['hypervolume']:.6f}.")
+    front = [point.model_dump(mode="json") for point in was.front]
+    if (front, was.hypervolume) != (now["front"], now["hypervolume"]):
+        raise LabError(f"The front differs: hypervolume {now['hypervolume']:.6f}, was {was.hypervolume:.6f}.")
+    err.print(f"The same front: {len(front)} architectures, hypervolume {was.hypervolume:.6f}.")
 
 
-async def _replay(
-    search_id: str, store: str | None, scratch: str, quiet: bool
-) -> tuple[dict[str, Any], dict[str, Any], int]:
-    from llmnas_agents import runner
+async def _replay(search: str, store: str | None, scratch: str, quiet: bool) -> tuple[Recording, dict[str, Any], int]:
+    from llmnas_agents import recording
     from llmnas_agents.laboratory import open_laboratory
-    from llmnas_agents.llm import recorded
-    from llmnas_agents.llm.exchanges import Ledger
-    from llmnas_agents.operators import LANGUAGE
+    from llmnas_agents.llm.exchanges import Exchanges
+    from llmnas_agents.runner import run_id
 
-    async with open_laboratory(None, store) as lab:
-        search = await lab.get_search(search_id)
-        was = await runner.front_json(lab, search_id, 0.0, Ledger())
-    if search.operator not in LANGUAGE:
-        raise LabError(f"Search {search_id} asked no model. Run it again with: llmnas search --seed {search.seed} ...")
-    with recorded(runner.run_id(search), store or Settings().store) as correspondent:
-        async with open_laboratory(None, scratch) as lab:
-            started = await lab.start_search(
-                niches=len(search.niches),
-                **{name: getattr(search, name) for name in ("space", "dataset", "device", "objective", "max_cost")},
-                **{name: getattr(search, name) for name in ("evaluations", "rounds", "offspring", "seed", "operator")},
-            )
-            with Progress(started.search_id, quiet) as progress:
-                now = await runner.run(lab, started.search_id, scratch, None, progress.listen, replayed=correspondent)
-        return was, now, correspondent.changed
+    if search.endswith(".json"):
+        was = recording.read(Path(search))
+    else:
+        async with open_laboratory(None, store) as lab:
+            found = await lab.get_search(search)
+            exchanges = Exchanges(store or Settings().store, run_id(found))
+            try:
+                was = await recording.record(lab, found, exchanges)
+            finally:
+                exchanges.close()
+    async with open_laboratory(None, scratch) as lab:
+        with Progress(search, quiet) as progress:
+            return was, *await recording.replay(was, lab, scratch, progress.listen)

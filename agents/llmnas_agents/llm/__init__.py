@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from llmnas_agents.llm.correspondent import Correspondent, Limits
 from llmnas_agents.llm.errors import LimitError, ModelError
 from llmnas_agents.llm.exchanges import Exchanges
 
-__all__ = ["Correspondent", "LimitError", "Limits", "ModelError", "correspondence", "model_of", "recorded"]
+__all__ = ["Correspondent", "LimitError", "Limits", "ModelError", "correspondence", "model_of", "replayed"]
 
 
 @contextmanager
@@ -38,10 +38,11 @@ def correspondence(operator: str, run: str, store: str, given: Mapping[str, Any]
 
 
 @contextmanager
-def recorded(run: str, store: str) -> Iterator[Correspondent]:
-    """The same from the recordings of a run: no model is asked."""
-    exchanges = Exchanges(store, run)
+def replayed(recorded: Iterable[Mapping[str, Any]], store: str) -> Iterator[Correspondent]:
+    """The same from recorded exchanges, which are put into a store: no model is asked."""
+    exchanges = Exchanges(store, "replay")
     try:
+        exchanges.put(recorded)
         yield Correspondent(None, exchanges, Limits())
     finally:
         exchanges.close()

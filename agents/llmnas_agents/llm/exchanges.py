@@ -8,7 +8,7 @@ without an answer ("sent"). Asked for the same place again, an answer is read, n
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Integer, String
 from sqlalchemy.engine import make_url
 
 from llmnas_agents.llm.base import Prompt, Reply, Usage
+from llmnas_mcp import sqlite
 
 metadata = sa.MetaData()
 exchanges = Table(
@@ -94,7 +95,7 @@ class Exchanges:
         self.run = run
         self._engine = sa.create_engine(url)
         if make_url(url).get_backend_name() == "sqlite":
-            event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "connect", lambda connection, _: sqlite.prepare(connection))
         metadata.create_all(self._engine)
 
     def close(self) -> None:
@@ -154,6 +155,21 @@ class Exchanges:
         with self._engine.begin() as connection:
             connection.execute(self._at(sa.update(exchanges), place).values(valid=valid, rejected=rejected))
 
+    def all(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Columns of what was answered, in the order it was asked."""
+        query = sa.select(*(exchanges.c[name] for name in names)).order_by(exchanges.c.id)
+        here = exchanges.c.run == self.run, exchanges.c.status == "answered"
+        with self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query.where(*here)).mappings()]
+
+    def put(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Add answered exchanges from elsewhere, in place of any that are here."""
+        fixed = {"run": self.run, "status": "answered", "prompt": "", "created": datetime.now(UTC).isoformat()}
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(exchanges).where(exchanges.c.run == self.run))
+            for row in rows:
+                connection.execute(sa.insert(exchanges).values({**row, **fixed}))
+
     def ledger(self) -> Ledger:
         """What the run has used so far."""
         c = exchanges.c
@@ -184,10 +200,3 @@ _SUMMED = (
     "seconds",
     "rejected",
 )
-
-
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA busy_timeout=30000")
-    cursor.close()

@@ -17,8 +17,9 @@ import importlib.util
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,19 @@ LAYER = {
 }
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums in the same order on every machine; a token a time is bound by memory, and company does not slow it."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 class Stopped(Exception):  # noqa: N818
     """Nobody waits for the answer any more."""
 
@@ -60,7 +74,7 @@ class Stopped(Exception):  # noqa: N818
 class Local(LanguageModel):
     """The model on this machine. The same prompt gives the same answer, whatever was asked before.
 
-    That holds for one machine and number of threads: sums in another order can make another token the likeliest.
+    That holds for one kind of processor: sums in another order can make another token the likeliest.
 
     temperature: 0 takes the likeliest token; above it tokens are drawn, seeded with the prompt and `seed`. Calls are
     worked on one after the other, in a thread that all objects of the class share. Input tokens are counted in full,
@@ -316,7 +330,7 @@ class Engine:
         import torch
 
         logits = None
-        with torch.inference_mode():
+        with torch.inference_mode(), _one_thread():
             for at in range(0, len(tokens), BLOCK):
                 if stop.is_set():
                     raise Stopped

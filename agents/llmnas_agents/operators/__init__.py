@@ -7,12 +7,13 @@ from llmnas_agents.operators.base import Operator
 from llmnas_agents.operators.evolution import EvolutionOperator
 from llmnas_agents.operators.language import LanguageOperator
 from llmnas_agents.operators.plain import LatencyPromptOperator, PlainPromptOperator
+from llmnas_agents.operators.small import SmallModelOperator
 from llmnas_mcp.errors import UnknownNameError
 
-# Those that ask a language model, by name; "claude" and "local" differ in the model alone.
+# Those that ask a language model, by name.
 LANGUAGE: dict[str, type[LanguageOperator]] = {
     "claude": LanguageOperator,
-    "local": LanguageOperator,
+    "local": SmallModelOperator,
     "plain-prompt": PlainPromptOperator,
     "latency-prompt": LatencyPromptOperator,
 }

@@ -24,18 +24,20 @@ MOST_EDITS = 6
 MOST_REASONS = 12  # refused architectures that are named when a design is sent back
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """What a model is asked for; nothing more may be in it."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class Choice(_Answer):
+class Choice(Answer):
     """An operation at a position."""
 
     position: str
     operation: str
 
 
-class Edit(_Answer):
+class Edit(Answer):
     """One change of the rules."""
 
     action: Literal["add", "revise", "retire"]
@@ -48,13 +50,13 @@ class Edit(_Answer):
     evidence: list[int] = Field(max_length=4, description="numbers of members")
 
 
-class Reasoning(_Answer):
+class Reasoning(Answer):
     """What follows from the results."""
 
     edits: list[Edit]
 
 
-class Proposal(_Answer):
+class Proposal(Answer):
     """One new architecture and where it comes from."""
 
     operator: Literal["mutation", "crossover", "fresh"]
@@ -63,7 +65,7 @@ class Proposal(_Answer):
     reason: str = Field(max_length=160, description="one sentence")
 
 
-class Design(_Answer):
+class Design(Answer):
     """New architectures."""
 
     offspring: list[Proposal]
