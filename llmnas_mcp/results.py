@@ -160,6 +160,7 @@ class Search(Result):
     rules: int
     niches: list[NicheInfo]
     history: list[RoundInfo]
+    truncated: bool
     next: str
 
 

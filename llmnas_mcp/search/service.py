@@ -30,6 +30,7 @@ from llmnas_mcp.settings import Settings
 from llmnas_mcp.spaces import dataset_shape, get_space
 
 MOST_EVALUATIONS = 100_000
+MOST_ROUNDS = 100  # of a search's history that are told: the newest
 OPEN_SEARCHES = 16
 # A rule base people and language models can read; more effects than this did not make better searches.
 MOST_EFFECTS = {"score": 15, "cost": 5}
@@ -119,6 +120,7 @@ class Laboratory:
         shares = handle.shares(members)
         done = sum(shares) == 0
         row = handle.row
+        numbers = sorted({m.round for m in members})
         return r.Search(
             **{name: row[name] for name in _SEARCH_FIELDS},
             unit=handle.unit,
@@ -145,9 +147,10 @@ class Laboratory:
             ],
             history=[
                 r.RoundInfo(round=number, evaluations=len(until), hypervolume=handle.hypervolume(until))
-                for number in sorted({m.round for m in members})
+                for number in numbers[-MOST_ROUNDS:]
                 for until in [[m for m in members if m.round <= number]]
             ],
+            truncated=len(numbers) > MOST_ROUNDS,
             next=Directions(handle, members).after_look(),
         )
 

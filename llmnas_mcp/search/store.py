@@ -166,6 +166,16 @@ class Store:
         """Where each member of a search comes from, by architecture."""
         return {row["architecture"]: row["origin"] for row in self._rows(ORIGINS, search_id=search_id)}
 
+    def marks(self) -> dict[str, tuple[int, int]]:
+        """How many members and how many writings of rules each search has: a change shows in these."""
+        counts = []
+        with self._reader.connect() as connection:
+            for table in (members, rules):
+                query = sa.select(table.c.search_id, sa.func.count()).group_by(table.c.search_id)
+                counts.append({row[0]: int(row[1]) for row in connection.execute(query)})
+        of_members, of_rules = counts
+        return {name: (of_members.get(name, 0), of_rules.get(name, 0)) for name in {**of_members, **of_rules}}
+
     def add_members(self, search_id: str, rows: Sequence[dict[str, Any]], budget: int) -> tuple[list[str], int]:
         """Insert those rows that are new, as far as the budget goes. Returns what became of each, and the number used.
 

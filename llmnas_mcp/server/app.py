@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from typing import Any
 
+import anyio
 from mcp.server.mcpserver import MCPServer
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS
 
 from llmnas_mcp import __version__
+from llmnas_mcp.errors import UnknownNameError
 from llmnas_mcp.search.service import Laboratory
-from llmnas_mcp.server import prompts, resources
+from llmnas_mcp.server import completions, prompts, resources
+from llmnas_mcp.server.changes import StoreBus
 from llmnas_mcp.server.toolbox import Toolbox
 from llmnas_mcp.server.tools import instruments, niches, searches
 from llmnas_mcp.settings import Settings
@@ -29,26 +35,50 @@ scores are training-free ranks within the space, not accuracies (score_zero_cost
 and error; points marked near are choices within those errors. list_searches finds a search to go on with."""
 
 
-def create_app(settings: Settings | None = None) -> MCPServer:
-    """A server on the store and data folder of `settings` (default: the environment LLMNAS_*)."""
+class LaboratoryServer(MCPServer):
+    """Tells of a prompt that is not there by its name; the library calls that an internal error."""
+
+    async def get_prompt(self, name: str, arguments: Any = None, context: Any = None) -> Any:
+        """See MCPServer."""
+        known = [prompt.name for prompt in await self.list_prompts()]
+        if name not in known:
+            raise MCPError(INVALID_PARAMS, str(UnknownNameError("prompt", name, known)))
+        return await super().get_prompt(name, arguments, context)
+
+
+def create_app(
+    settings: Settings | None = None, *, read_only: bool = False, only: Collection[str] | None = None
+) -> MCPServer:
+    """A server on the store and data folder of `settings` (default: the environment LLMNAS_*).
+
+    read_only: without the tools that write. only: with these tools and no others; raises UnknownNameError for one there
+    is not.
+    """
     lab = Laboratory(settings)
+    changes = StoreBus(lab.store)
 
     @asynccontextmanager
     async def lifespan(_: MCPServer) -> AsyncIterator[None]:
-        yield
+        async with anyio.create_task_group() as group:
+            group.start_soon(changes.watch)
+            yield
+            group.cancel_scope.cancel()
         lab.close()
 
     box = Toolbox()
     for group in (instruments, searches, niches):
         group.register(box, lab)
-    mcp = MCPServer(
+    tools = box.chosen(read_only, only)
+    mcp = LaboratoryServer(
         "llmnas-mcp",
         version=__version__,
         instructions=INSTRUCTIONS,
-        tools=box.tools,
+        tools=tools,
         lifespan=lifespan,
+        subscriptions=changes,
         log_level="WARNING",
     )
     resources.register(mcp, lab)
-    prompts.register(mcp)
+    prompts.register(mcp, {tool.name for tool in tools})
+    completions.register(mcp, lab)
     return mcp

@@ -18,12 +18,15 @@ def main() -> None:
         epilog="Environment: LLMNAS_STORE (SQLAlchemy URL of the searches), LLMNAS_DATA (folder of imported tables).",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    parser.parse_args()
+    parser.add_argument("--read-only", action="store_true", help="leave out the tools that write")
+    parser.add_argument("--tools", metavar="A,B", help="offer these tools and no others")
+    options = parser.parse_args()
+    only = None if options.tools is None else [name.strip() for name in options.tools.split(",") if name.strip()]
     prepare()
     from llmnas_mcp.server.app import create_app
 
     try:
-        app = create_app()
+        app = create_app(read_only=options.read_only, only=only)
     except LabError as error:
         sys.exit(f"llmnas-mcp: {error}")
     app.run()

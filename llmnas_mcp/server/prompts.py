@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import MCPServer
@@ -12,7 +13,7 @@ from pydantic import Field
 
 from llmnas_mcp.search.directions import call
 
-SEARCH = """Find convolutional cells that are accurate and fast on {device} for {dataset}{limit}.
+SEARCH = """Find convolutional cells that are accurate and fast on {device} for {dataset}{limit}.{without}
 
 You are the scientist; the laboratory prices, scores and remembers. Every answer of a search has `next`: the call to
 make now, written out; `...` in it is for you to fill in. Begin with
@@ -84,13 +85,14 @@ class ReadablePrompt(Prompt):
         return await super().render(arguments, context)
 
 
-def register(mcp: MCPServer) -> None:
-    """Add the prompts."""
+def register(mcp: MCPServer, tools: Collection[str]) -> None:
+    """Add the prompts whose work the server's tools can do."""
 
     def search_for_device(
         device: Annotated[str, Field(description="a device of list_devices, such as raspi4 or pixel3")],
         dataset: Annotated[str, Field(description="cifar10, cifar100, or one with an imported table")] = "cifar10",
         max_latency: Annotated[str, Field(description="limit in ms, such as 30")] = "",
+        avoid: Annotated[str, Field(description="operations to do without, such as avg_pool_3x3")] = "",
     ) -> str:
         """Search for networks that are accurate and fast on a device."""
         most = {"max_cost": _milliseconds(max_latency)} if max_latency.strip() else {}
@@ -98,6 +100,7 @@ def register(mcp: MCPServer) -> None:
             device=device,
             dataset=dataset,
             limit=f", within {most['max_cost']:g} ms" if most else "",
+            without=f" Do without {avoid.strip()}: submit no cell that has it." if avoid.strip() else "",
             start=call("start_search", device=device, dataset=dataset, **most),
             worth=call("score_zero_cost", architectures=[], dataset=dataset),
         )
@@ -111,8 +114,12 @@ def register(mcp: MCPServer) -> None:
             plot=call("plot_pareto_front", search_id=search_id),
         )
 
-    for title, prompt in (("Search for a device", search_for_device), ("Explain a front", explain_front)):
-        mcp.add_prompt(ReadablePrompt.from_function(prompt, title=title))
+    for title, prompt, needed in (
+        ("Search for a device", search_for_device, "start_search"),
+        ("Explain a front", explain_front, "compute_pareto_front"),
+    ):
+        if needed in tools:
+            mcp.add_prompt(ReadablePrompt.from_function(prompt, title=title))
 
 
 def _milliseconds(text: str) -> float:

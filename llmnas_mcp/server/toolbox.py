@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
@@ -12,7 +12,7 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
 from pydantic import ValidationError
 
-from llmnas_mcp.errors import LabError
+from llmnas_mcp.errors import LabError, UnknownNameError
 
 # What a tool does to the world: only looks; adds what was not there, doing it twice changes nothing; or begins anew.
 Effect = Literal["reads", "adds", "starts"]
@@ -45,6 +45,15 @@ class Toolbox:
             return function
 
         return register
+
+    def chosen(self, read_only: bool, only: Collection[str] | None) -> list[Tool]:
+        """The tools, without those that write when `read_only`, and of `only` these when given."""
+        names = [tool.name for tool in self.tools]
+        for name in only or ():
+            if name not in names:
+                raise UnknownNameError("tool", name, names)
+        chosen = [tool for tool in self.tools if only is None or tool.name in only]
+        return [tool for tool in chosen if not read_only or (tool.annotations and tool.annotations.read_only_hint)]
 
 
 class ReadableTool(Tool):

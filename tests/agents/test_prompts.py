@@ -8,6 +8,7 @@ import pytest
 from llmnas_agents import prompts
 
 from llmnas_mcp import results as r
+from tests import snapshots
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 CELLS = (
@@ -105,4 +106,4 @@ PROMPTS = {
 
 @pytest.mark.parametrize("name", PROMPTS)
 def test_a_prompt_reads_as_its_snapshot(name: str) -> None:
-    assert PROMPTS[name] == (SNAPSHOTS / f"{name}.txt").read_text(encoding="utf-8")
+    snapshots.check(SNAPSHOTS / f"{name}.txt", PROMPTS[name])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 
@@ -11,13 +10,13 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
+from tests import snapshots
 from tests.server.conftest import answer, session
 from tests.server.scripted import Answer, Scientist, calls
 
 pytestmark = pytest.mark.anyio
 
 TRANSCRIPT = Path(__file__).parent / "transcripts" / "search_for_device.md"
-UPDATE = "LLMNAS_UPDATE_TRANSCRIPT"  # set to 1 to write the transcript anew; then read what changed
 HEAD = """# From the prompt search_for_device to a network
 
 A scripted client holds this conversation over stdio. It follows nothing but the prompts and each answer's `next`; of
@@ -73,9 +72,7 @@ async def test_the_conversation_reads_as_its_transcript(tmp_path: Path) -> None:
         scientist = await converse(client)
     # The id follows from the settings and the costs, down to the last digit of these.
     said = re.sub(r"raspi4-cifar10-[0-9a-f]{6}", "SEARCH", "\n\n".join(scientist.transcript)) + "\n"
-    if os.environ.get(UPDATE):
-        TRANSCRIPT.write_text(said, encoding="utf-8")
-    assert said == TRANSCRIPT.read_text(encoding="utf-8")
+    snapshots.check(TRANSCRIPT, said)
 
 
 async def test_a_model_that_follows_what_it_is_told_searches_every_niche_with_rules_and_to_the_end(
@@ -131,7 +128,7 @@ async def test_prompts_and_instructions_name_tools_that_exist_with_arguments_the
 
 async def test_a_prompt_asked_for_with_wrong_arguments_says_which(tmp_path: Path) -> None:
     cases: list[tuple[str, dict[str, str], str]] = [
-        ("search_for_device", {}, "device is missing. Arguments: device, dataset, max_latency."),
+        ("search_for_device", {}, "device is missing. Arguments: device, dataset, max_latency, avoid."),
         ("search_for_device", {"device": " "}, "device is missing"),
         ("search_for_device", {"device": "raspi4", "latency": "3"}, "there is no argument 'latency'"),
         ("search_for_device", {"device": "raspi4", "max_latency": "3ms"}, "max_latency='3ms' is no limit"),

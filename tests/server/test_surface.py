@@ -6,13 +6,29 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests import snapshots
 from tests.server.conftest import CELL, answer, server, session
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Every tool as it is on the wire."""
+
+    async def ask() -> dict[str, Any]:
+        async with session(tmp_path_factory.mktemp("listed")) as client:
+            tools = (await client.list_tools()).tools
+        return {tool.name: tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools}
+
+    return anyio.run(ask)
+
 
 TOOLS = {
     "list_spaces",
@@ -62,6 +78,12 @@ async def test_every_tool_has_valid_schemas_a_description_and_annotations(tmp_pa
         assert tool.annotations.open_world_hint is False
         if tool.name != "plot_pareto_front":
             Draft202012Validator.check_schema(tool.output_schema)
+
+
+@pytest.mark.parametrize("name", sorted(TOOLS))
+async def test_a_tool_is_described_as_its_snapshot(name: str, listed: dict[str, Any]) -> None:
+    text = json.dumps(listed[name], indent=1) + "\n"
+    snapshots.check(Path(__file__).parent / "schemas" / f"{name}.json", text)
 
 
 async def test_a_client_of_the_old_protocol_gets_the_same_tools(tmp_path: Path) -> None:

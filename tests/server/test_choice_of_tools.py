@@ -1,0 +1,140 @@
+"""What a server offers can be narrowed; what it completes and what it tells of changes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+from mcp.shared.subscriptions import ResourceUpdated
+from mcp.types import PromptReference, ResourceTemplateReference
+
+from tests.server.conftest import CELL, answer, server, session
+from tests.server.test_surface import TOOLS, WRITERS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.anyio
+
+SEARCH = PromptReference(name="search_for_device")
+EXPLAIN = PromptReference(name="explain_front")
+
+
+@asynccontextmanager
+async def started(folder: Path, *options: str) -> AsyncIterator[Client]:
+    parameters = server(folder)
+    async with Client(parameters.model_copy(update={"args": [*parameters.args, *options]})) as client:
+        yield client
+
+
+async def test_read_only_lists_no_tool_that_writes_and_runs_none(tmp_path: Path) -> None:
+    async with started(tmp_path, "--read-only") as client:
+        names = {tool.name for tool in (await client.list_tools()).tools}
+        prompts = {prompt.name for prompt in (await client.list_prompts()).prompts}
+        refused = await client.call_tool("start_search", {"device": "raspi4"})
+    assert names == TOOLS - WRITERS
+    assert prompts == {"explain_front"}
+    assert refused.is_error
+    assert "start_search" in refused.content[0].text
+
+
+async def test_tools_offers_those_named_and_no_others(tmp_path: Path) -> None:
+    async with started(tmp_path, "--tools", "query_latency, score_zero_cost") as client:
+        names = {tool.name for tool in (await client.list_tools()).tools}
+        found = await answer(client, "query_latency", architectures=[CELL], device="fpga")
+        assert (await client.list_prompts()).prompts == []
+    assert names == {"query_latency", "score_zero_cost"}
+    assert found["results"][0]["value"] > 0
+
+
+def test_a_tool_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "llmnas_mcp.server.main", "--tools", "query_latancy"],
+        env=server(tmp_path).env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("llmnas-mcp: Unknown tool 'query_latancy'")
+    assert "Did you mean 'query_latency'?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("argument", "typed", "expected"),
+    [
+        ("device", "", ["edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga"]),
+        ("device", "ras", ["raspi4"]),
+        ("device", "EDGE", ["edgegpu", "edgetpu"]),
+        ("device", "tpu", ["edgetpu"]),
+        ("device", "zx", []),
+        ("dataset", "cifar10", ["cifar10", "cifar100"]),
+        ("avoid", "nor_conv_3", ["nor_conv_3x3"]),
+        ("avoid", "nor_conv_3x3, avg", ["nor_conv_3x3, avg_pool_3x3"]),
+        ("max_latency", "3", []),
+    ],
+)
+async def test_names_are_completed(argument: str, typed: str, expected: list[str], tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        found = (await client.complete(SEARCH, {"name": argument, "value": typed})).completion
+    assert found.values == expected
+    assert found.total in (len(expected), None)
+
+
+async def test_ids_of_searches_are_completed_for_prompts_and_resources(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        ids = [(await answer(client, "start_search", device=d))["search_id"] for d in ("raspi4", "fpga", "pixel3")]
+        template = ResourceTemplateReference(uri="llmnas://searches/{search_id}/front")
+        for ref in (EXPLAIN, template):
+            found = (await client.complete(ref, {"name": "search_id", "value": "fp"})).completion.values
+            assert found == [ids[1]]
+            everything = (await client.complete(ref, {"name": "search_id", "value": ""})).completion.values
+            assert set(everything) == set(ids)
+
+
+async def test_what_to_do_without_is_said_in_the_prompt(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        asked = {"device": "edgetpu", "avoid": "avg_pool_3x3"}
+        text = (await client.get_prompt("search_for_device", asked)).messages[0].content.text
+    assert "Do without avg_pool_3x3" in text
+
+
+async def test_a_prompt_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        with pytest.raises(MCPError, match=r"Unknown prompt 'explain_fronts'.*Did you mean 'explain_front'"):
+            await client.get_prompt("explain_fronts", {})
+
+
+async def test_who_listens_hears_of_a_change_by_another_process_and_of_no_other_search(tmp_path: Path) -> None:
+    async with session(tmp_path) as client, session(tmp_path) as other:
+        mine, foreign = [
+            (await answer(client, "start_search", device=device, evaluations=10))["search_id"]
+            for device in ("raspi4", "fpga")
+        ]
+        uri = f"llmnas://searches/{mine}/front"
+        async with client.listen(resource_subscriptions=[uri]) as changes:
+            for search_id in (foreign, mine):
+                await answer(other, "submit_architectures", search_id=search_id, architectures=[CELL])
+            with anyio.fail_after(30):
+                event: Any = await anext(aiter(changes))
+        assert event == ResourceUpdated(uri=uri)
+        told = (await client.read_resource(uri)).contents[0].text
+    assert CELL.split("+")[0] in told
+
+
+async def test_a_new_rule_is_a_change_too(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        search_id = (await answer(client, "start_search", device="raspi4", evaluations=10))["search_id"]
+        uri = f"llmnas://searches/{search_id}/knowledge"
+        async with client.listen(resource_subscriptions=[uri]) as changes:
+            rule = {"action": "add", "statement": "Skip connections help", "effect": 0.1}
+            await answer(client, "update_knowledge_base", search_id=search_id, niche=0, edits=[rule])
+            with anyio.fail_after(30):
+                assert await anext(aiter(changes)) == ResourceUpdated(uri=uri)
