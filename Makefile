@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUT ?= runs/raspi4
 
-.PHONY: search test lint perf clean
+.PHONY: search test lint perf bundle clean
 .DEFAULT_GOAL := search
 
 search: $(READY)
@@ -23,6 +23,9 @@ lint: $(READY)
 perf: $(READY)
 	$(BIN)/python perf/speed.py
 	$(BIN)/python perf/search_quality.py
+
+bundle: $(READY)
+	$(BIN)/python scripts/build_bundle.py
 
 clean:
 	rm -rf $(VENV)

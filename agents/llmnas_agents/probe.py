@@ -62,7 +62,7 @@ def _program(command: str, search: str) -> tuple[str, str | None]:
         if not path.exists():
             return command, f"spawn ENOENT: there is no {command}"
         return command, None if shutil.which(command) else f"spawn EACCES: {command} is not executable"
-    if os.sep in command:
+    if path.name != command:
         return command, f"spawn ENOENT: {command} is looked for in the client's folder, not in yours"
     found = shutil.which(command, path=search)
     if found is None and shutil.which(command):
