@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 MODEL := $(VENV)/.model
 OUT ?= runs/raspi4
 
-.PHONY: search local test lint perf clean
+.PHONY: search local test lint perf bundle clean
 .DEFAULT_GOAL := search
 
 search: $(READY)
@@ -27,6 +27,9 @@ perf: $(READY) $(MODEL)
 	$(BIN)/python perf/speed.py
 	$(BIN)/python perf/search_quality.py
 	$(BIN)/python perf/search_quality.py --operator local
+
+bundle: $(READY)
+	$(BIN)/python scripts/build_bundle.py
 
 clean:
 	rm -rf $(VENV)

@@ -42,12 +42,12 @@ def main() -> None:
     prepare()
     # langgraph leaves a coroutine unstarted when Ctrl-C comes between two steps; nothing is lost by it.
     warnings.filterwarnings("ignore", message="coroutine 'arun_with_retry' was never awaited")
-    from llmnas_agents.cli import bench, data, lookups, replay, score, search  # noqa: F401 - each adds to `app`
+    from llmnas_agents.cli import bench, data, doctor, install, lookups, replay, score, search  # noqa: F401 - each adds to `app`
 
     try:
         app()
     except* LabError as group:
-        for error in _leaves(group):
+        for error in leaves(group):
             err.print(Text.assemble(("error: ", "bold red"), str(error)))
         sys.exit(1)
 
@@ -62,7 +62,8 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=1) + "\n")
 
 
-def _leaves(group: BaseException) -> list[BaseException]:
+def leaves(group: BaseException) -> list[BaseException]:
+    """The exceptions in a group of groups."""
     if isinstance(group, BaseExceptionGroup):
-        return [leaf for part in group.exceptions for leaf in _leaves(part)]
+        return [leaf for part in group.exceptions for leaf in leaves(part)]
     return [group]
