@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.tools import Tool
 
 from llmnas_mcp import __version__
 from llmnas_mcp.search.service import Laboratory
@@ -29,8 +30,11 @@ scores are training-free ranks within the space, not accuracies (score_zero_cost
 and error; points marked near are choices within those errors. list_searches finds a search to go on with."""
 
 
-def create_app(settings: Settings | None = None) -> MCPServer:
-    """A server on the store and data folder of `settings` (default: the environment LLMNAS_*)."""
+def create_app(settings: Settings | None = None, more_tools: Iterable[Tool] = ()) -> MCPServer:
+    """A server on the store and data folder of `settings` (default: the environment LLMNAS_*).
+
+    `more_tools`, from a `Toolbox`, are served beside the laboratory's.
+    """
     lab = Laboratory(settings)
 
     @asynccontextmanager
@@ -45,7 +49,7 @@ def create_app(settings: Settings | None = None) -> MCPServer:
         "llmnas-mcp",
         version=__version__,
         instructions=INSTRUCTIONS,
-        tools=box.tools,
+        tools=[*box.tools, *more_tools],
         lifespan=lifespan,
         log_level="WARNING",
     )
