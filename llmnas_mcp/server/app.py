@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.tools import Tool
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
 
@@ -47,12 +48,16 @@ class LaboratoryServer(MCPServer):
 
 
 def create_app(
-    settings: Settings | None = None, *, read_only: bool = False, only: Collection[str] | None = None
+    settings: Settings | None = None,
+    *,
+    read_only: bool = False,
+    only: Collection[str] | None = None,
+    more_tools: Iterable[Tool] = (),
 ) -> MCPServer:
     """A server on the store and data folder of `settings` (default: the environment LLMNAS_*).
 
     read_only: without the tools that write. only: with these tools and no others; raises UnknownNameError for one there
-    is not.
+    is not. more_tools, from a `Toolbox`, are served beside the laboratory's.
     """
     lab = Laboratory(settings)
     changes = StoreBus(lab.store)
@@ -73,7 +78,7 @@ def create_app(
         "llmnas-mcp",
         version=__version__,
         instructions=INSTRUCTIONS,
-        tools=tools,
+        tools=[*tools, *more_tools],
         lifespan=lifespan,
         subscriptions=changes,
         log_level="WARNING",

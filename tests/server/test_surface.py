@@ -13,6 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests import snapshots
+from tests.server import calls
 from tests.server.conftest import CELL, answer, server, session
 
 pytestmark = pytest.mark.anyio
@@ -92,6 +93,23 @@ async def test_a_client_of_the_old_protocol_gets_the_same_tools(tmp_path: Path) 
         found = await answer(client, "query_latency", architectures=[CELL], device="fpga")
     assert {tool.name for tool in listed} == TOOLS
     assert found["results"][0]["unit"] == "ms"
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_every_structured_result_matches_the_schema_of_its_tool(mode: str, tmp_path: Path) -> None:
+    async with session(tmp_path, mode=mode) as client:
+        schemas = {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}
+        started = await answer(client, calls.START[0], **calls.START[1])
+        made = [calls.START, *calls.first_results(started["search_id"]), *calls.rest(started["search_id"])]
+        results = [(name, await client.call_tool(name, arguments)) for name, arguments in made]
+    assert {name for name, _ in results} == TOOLS
+    for name, result in results:
+        assert not result.is_error, result.content[0].text
+        if schemas[name] is None:
+            assert result.structured_content is None
+        else:
+            Draft202012Validator(schemas[name]).validate(result.structured_content)
+            assert json.loads(result.content[0].text) == result.structured_content
 
 
 async def test_two_prompts_turn_a_model_into_a_scientist(tmp_path: Path) -> None:
