@@ -10,6 +10,8 @@ from mcp.server.mcpserver import MCPServer
 from llmnas_mcp import __version__
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.server import prompts, resources
+from llmnas_mcp.server.jobs import Work, working
+from llmnas_mcp.server.tasks import Tasks
 from llmnas_mcp.server.toolbox import Toolbox
 from llmnas_mcp.server.tools import instruments, niches, searches
 from llmnas_mcp.settings import Settings
@@ -34,19 +36,23 @@ def create_app(settings: Settings | None = None) -> MCPServer:
     lab = Laboratory(settings)
 
     @asynccontextmanager
-    async def lifespan(_: MCPServer) -> AsyncIterator[None]:
-        yield
+    async def lifespan(_: MCPServer[Work]) -> AsyncIterator[Work]:
+        async with working(lab.store) as work:
+            yield work
         lab.close()
 
     box = Toolbox()
     for group in (instruments, searches, niches):
         group.register(box, lab)
+    tasks = Tasks(box.long)
     mcp = MCPServer(
         "llmnas-mcp",
         version=__version__,
         instructions=INSTRUCTIONS,
         tools=box.tools,
         lifespan=lifespan,
+        extensions=[tasks],
+        middleware=[tasks.guard],
         log_level="WARNING",
     )
     resources.register(mcp, lab)
