@@ -3,7 +3,7 @@
 from llmnas_mcp.scoring.calibration import Calibration, calibration_of
 from llmnas_mcp.scoring.engine import DEFAULT, attempt, build, check_proxies, measure
 from llmnas_mcp.scoring.proxies import PROXIES, Proxy
-from llmnas_mcp.scoring.score import Scores, has_atlas, score_of
+from llmnas_mcp.scoring.score import Scores, has_atlas, looked_up, score_of
 
 __all__ = [
     "DEFAULT",
@@ -16,6 +16,7 @@ __all__ = [
     "calibration_of",
     "check_proxies",
     "has_atlas",
+    "looked_up",
     "measure",
     "score_of",
 ]

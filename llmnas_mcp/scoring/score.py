@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.scoring import aggregate, atlas, engine
 from llmnas_mcp.scoring.engine import COUNTED, DEFAULT, OBSERVED, check_proxies
+from llmnas_mcp.scoring.kept import kept_in
 from llmnas_mcp.spaces import Dataset, Genotype, Genotypes, SearchSpace
 
 SAMPLE = 100  # architectures that stand for the space where no atlas does
@@ -44,6 +45,12 @@ def has_atlas(space: SearchSpace, dataset: Dataset) -> bool:
     return (atlas.SHIPPED / atlas.file_name(space, dataset)).exists()
 
 
+def looked_up(space: SearchSpace, dataset: Dataset, data: Path) -> Mapping[Genotype, tuple[float, ...]]:
+    """Canonical genotypes that are scored without measuring: those of the shipped atlas, else of the sample kept."""
+    path = _atlas_path(space, dataset, data)
+    return atlas.load(path).measured if path.exists() else {}
+
+
 def score_of(
     space: SearchSpace,
     genotypes: Genotypes,
@@ -57,18 +64,17 @@ def score_of(
 
     genotypes: (n, positions); each is scored as its canonical form, because what it computes is what is scored.
     What no atlas knows is computed, a few tenths of a second an architecture on one core, with `progress(done, total)`
-    after each. The first call for a dataset without atlas also measures SAMPLE architectures, the distribution to rank
-    against, and keeps them in the folder `data`. Raises UnknownNameError for a proxy there is not.
+    after each, which may raise to stop: what was measured until then is kept in the folder `data`, and not measured
+    again. The first call for a dataset without atlas also measures SAMPLE architectures, the distribution to rank
+    against. Raises UnknownNameError for a proxy there is not.
     """
     names = check_proxies(proxies)
     more = tuple(name for name in names if name not in COUNTED + OBSERVED)
     asked = [space.canonical(tuple(map(int, genotype))) for genotype in genotypes]
     cells = list(dict.fromkeys(asked))
     wanted = set(cells)
-    name = atlas.file_name(space, dataset)
-    shipped, kept = atlas.SHIPPED / name, data / name
-    path = shipped if shipped.exists() else kept
-    known = atlas.load(path).measured if path.exists() else {}
+    path = _atlas_path(space, dataset, data)
+    known = looked_up(space, dataset, data)
 
     sample = {} if known else _sample(space)
     if sample:
@@ -78,7 +84,7 @@ def score_of(
     live, extra = {}, {}
     for done, cell in enumerate(steps, start=1):
         own = OBSERVED if cell not in known else ()
-        values = engine.measure_genotype(space, cell, dataset, own + (more if cell in wanted else ()))
+        values = _measured(space, cell, dataset, own + (more if cell in wanted else ()), data)
         if own:
             live[cell] = values[: len(own)]
         extra[cell] = values[len(own) :]
@@ -97,8 +103,27 @@ def score_of(
     return Scores(
         score=score[rows],
         proxies={name: columns[name][rows] for name in names},
-        sources=tuple("computed" if more or cell in live or path is not shipped else "atlas" for cell in asked),
+        sources=tuple(
+            "computed" if more or cell in live or path.parent != atlas.SHIPPED else "atlas" for cell in asked
+        ),
     )
+
+
+def _atlas_path(space: SearchSpace, dataset: Dataset, data: Path) -> Path:
+    """The atlas to look up in: the shipped one where there is one, else the sample in `data`, which may be to come."""
+    return (atlas.SHIPPED if has_atlas(space, dataset) else data) / atlas.file_name(space, dataset)
+
+
+def _measured(
+    space: SearchSpace, cell: Genotype, dataset: Dataset, proxies: tuple[str, ...], data: Path
+) -> tuple[float, ...]:
+    """These proxies of a canonical genotype: those kept in `data`, else measured now and kept."""
+    kept = kept_in((data / atlas.file_name(space, dataset)).with_suffix(".jsonl"))
+    values = kept.get(cell, proxies)
+    if values is None:
+        values = engine.measure_genotype(space, cell, dataset, proxies)
+        kept.add(cell, dict(zip(proxies, values, strict=True)))
+    return values
 
 
 @lru_cache(maxsize=32)

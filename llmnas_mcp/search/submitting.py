@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from llmnas_mcp.errors import ArchitectureError
 from llmnas_mcp.results import Origin, Submission, Submitted
-from llmnas_mcp.scoring import score_of
+from llmnas_mcp.scoring import Scores, looked_up, score_of
 from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.members import Member
 from llmnas_mcp.search.store import Store
@@ -39,7 +40,10 @@ def submit(
     round_: int,
     progress: Callable[[int, int], None] | None,
 ) -> Submission:
-    """Evaluate architectures in a search; `members` are those it has already. What comes next is left open."""
+    """Evaluate architectures in a search; `members` are those it has already. What comes next is left open.
+
+    `progress` may raise to stop: what was scored until then stays in the search.
+    """
     candidates = [_read(handle, architecture, niche) for architecture in architectures]
     known = {m.architecture: m for m in members}
     fresh: dict[str, int] = {}
@@ -48,24 +52,29 @@ def submit(
             fresh.setdefault(c.architecture, i)
     budget = handle.row["evaluations"]
     paid = dict(list(fresh.items())[: max(0, budget - len(members))])
-    scores, sources = _scores(handle, [candidates[i] for i in paid.values()], progress)
-    rows = [
-        {
-            "architecture": architecture,
-            "niche": candidates[i].niche,
-            "round": round_,
-            "score": score,
-            "cost": candidates[i].cost,
-            "params": candidates[i].params,
-            "score_source": source,
-            "cost_source": candidates[i].cost_source,
-            "origin": (origins[i] if origins else Origin()).model_dump(),
-        }
-        for (architecture, i), score, source in zip(paid.items(), scores, sources, strict=True)
-    ]
-    outcome, used = store.add_members(handle.search_id, rows, budget)
-    became = dict(zip(paid, outcome, strict=True))
-    score_now = {**{a: m.score for a, m in known.items()}, **dict(zip(paid, scores, strict=True))}
+    became: dict[str, str] = {}
+    score_now = {a: m.score for a, m in known.items()}
+    used = len(members)
+    for batch, found in _scored(handle, [candidates[i] for i in paid.values()], progress):
+        rows = [
+            {
+                "architecture": c.architecture,
+                "niche": c.niche,
+                "round": round_,
+                "score": float(score),
+                "cost": c.cost,
+                "params": c.params,
+                "score_source": source,
+                "cost_source": c.cost_source,
+                "origin": (origins[paid[c.architecture]] if origins else Origin()).model_dump(),
+            }
+            for c, score, source in zip(batch, found.score, found.sources, strict=True)
+        ]
+        outcome, used = store.add_members(handle.search_id, rows, budget)
+        became |= {c.architecture: what for c, what in zip(batch, outcome, strict=True)}
+        score_now |= {c.architecture: float(score) for c, score in zip(batch, found.score, strict=True)}
+        if "budget" in outcome:
+            break  # others used it up meanwhile: nothing more need be measured
     results = []
     for i, c in enumerate(candidates):
         status, reason = "refused", c.reason
@@ -118,12 +127,46 @@ def _read(handle: SearchHandle, architecture: str, niche: int | None) -> _Candid
     )
 
 
-def _scores(
+def _scored(
     handle: SearchHandle, candidates: Sequence[_Candidate], progress: Callable[[int, int], None] | None
-) -> tuple[list[float], tuple[str, ...]]:
-    genotypes = [c.genotype for c in candidates if c.genotype is not None]
-    if not genotypes:
-        return [], ()
+) -> Iterator[tuple[Sequence[_Candidate], Scores]]:
+    """Candidates with their scores: all at once where they can be looked up, else each as soon as it is measured.
+
+    So a submission that is stopped leaves what it finished. What is measured is told only when the next is asked for,
+    that is, when it is in the store.
+    """
     landscape = handle.landscape
-    found = score_of(handle.space, genotypes, dataset=landscape.dataset, data=landscape.data, progress=progress)
-    return [float(s) for s in found.score], found.sources
+    score = partial(score_of, handle.space, dataset=landscape.dataset, data=landscape.data)
+    genotypes = [c.genotype for c in candidates if c.genotype is not None]
+    known = looked_up(handle.space, landscape.dataset, landscape.data)
+    if all(genotype in known for genotype in genotypes):
+        if genotypes:
+            yield candidates, score(genotypes)
+        return
+    before = 0
+    for i, genotype in enumerate(genotypes):
+        steps = _Steps(before, len(genotypes) - i - 1, progress)
+        yield candidates[i : i + 1], score([genotype], progress=steps)
+        before = steps.end()
+
+
+class _Steps:
+    """The steps of one architecture among those of all; its last is held back until it is in the store."""
+
+    def __init__(self, before: int, after: int, progress: Callable[[int, int], None] | None) -> None:
+        self._before, self._after, self._progress, self._own = before, after, progress, 0
+
+    def __call__(self, done: int, total: int) -> None:
+        self._own = total
+        if done < total:
+            self._tell(done)
+
+    def end(self) -> int:
+        """Tell the last step, if any was taken; returns the steps so far."""
+        if self._own:
+            self._tell(self._own)
+        return self._before + self._own
+
+    def _tell(self, done: int) -> None:
+        if self._progress:
+            self._progress(self._before + done, self._before + self._own + self._after)

@@ -17,6 +17,8 @@ from llmnas_mcp.errors import UnknownNameError
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.server import completions, prompts, resources
 from llmnas_mcp.server.changes import StoreBus
+from llmnas_mcp.server.jobs import Work, working
+from llmnas_mcp.server.tasks import Tasks
 from llmnas_mcp.server.toolbox import Toolbox
 from llmnas_mcp.server.tools import instruments, niches, searches
 from llmnas_mcp.settings import Settings
@@ -63,10 +65,10 @@ def create_app(
     changes = StoreBus(lab.store)
 
     @asynccontextmanager
-    async def lifespan(_: MCPServer) -> AsyncIterator[None]:
-        async with anyio.create_task_group() as group:
+    async def lifespan(_: MCPServer[Work]) -> AsyncIterator[Work]:
+        async with working(lab.store) as work, anyio.create_task_group() as group:
             group.start_soon(changes.watch)
-            yield
+            yield work
             group.cancel_scope.cancel()
         lab.close()
 
@@ -74,6 +76,7 @@ def create_app(
     for group in (instruments, searches, niches):
         group.register(box, lab)
     tools = box.chosen(read_only, only)
+    tasks = Tasks(box.long)
     mcp = LaboratoryServer(
         "llmnas-mcp",
         version=__version__,
@@ -81,6 +84,8 @@ def create_app(
         tools=[*tools, *more_tools],
         lifespan=lifespan,
         subscriptions=changes,
+        extensions=[tasks],
+        middleware=[tasks.guard],
         log_level="WARNING",
     )
     resources.register(mcp, lab)

@@ -23,9 +23,15 @@ class Toolbox:
 
     def __init__(self) -> None:
         self.tools: list[Tool] = []
+        self.long: set[str] = set()
 
-    def tool(self, title: str, effect: Effect = "reads") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Register the decorated function under its own name; its docstring is what a model reads."""
+    def tool(
+        self, title: str, effect: Effect = "reads", long: bool = False
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register the decorated function under its own name; its docstring is what a model reads.
+
+        A `long` one can take over a second: it reports progress, and goes on as a task where the client knows tasks.
+        """
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
             annotations = ToolAnnotations(
@@ -42,6 +48,8 @@ class Toolbox:
             if tool.fn_metadata.output_schema is not None:
                 tool.fn_metadata.output_schema = _short(tool.fn_metadata.output_schema, closed=False)
             self.tools.append(tool)
+            if long:
+                self.long.add(tool.name)
             return function
 
         return register

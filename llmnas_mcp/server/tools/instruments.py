@@ -39,7 +39,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
             architectures, space=space, dataset=dataset, device=device, objective=objective, data=data
         )
 
-    @box.tool("Score without training")
+    @box.tool("Score without training", long=True)
     def score_zero_cost(
         ctx: Context,
         architectures: Architectures,

@@ -48,7 +48,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
         """Offspring of a niche's members by mutation and crossover, chosen by its rules. Use, mix or ignore them."""
         return lab.breed_architectures(search_id, niche, count, round)
 
-    @box.tool("Submit architectures", "adds")
+    @box.tool("Submit architectures", "adds", long=True)
     def submit_architectures(
         ctx: Context,
         search_id: SearchId,

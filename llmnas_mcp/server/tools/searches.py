@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.utilities.types import Image
 from pydantic import Field
 
@@ -12,6 +13,7 @@ from llmnas_mcp.errors import LabError
 from llmnas_mcp.search.fronts import Point, front_of_points
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.server.arguments import Dataset, Device, Limit, Objective, Offset, SearchId, Space
+from llmnas_mcp.server.progress import tell
 from llmnas_mcp.server.toolbox import Toolbox
 
 
@@ -70,9 +72,12 @@ def register(box: Toolbox, lab: Laboratory) -> None:
             raise LabError("Give either search_id or points.")
         return front_of_points(points or []) if search_id is None else lab.compute_pareto_front(search_id)
 
-    @box.tool("Draw a Pareto front")
-    def plot_pareto_front(search_id: SearchId) -> Image:
+    @box.tool("Draw a Pareto front", long=True)
+    def plot_pareto_front(ctx: Context, search_id: SearchId) -> Image:
         """A picture of a search: all members by niche, and the front."""
-        from llmnas_mcp.reports import plot_front
+        drawn = lab.members(search_id)
+        tell(ctx, 1, 3, "read the search")
+        from llmnas_mcp.reports import plot_front  # the first time it takes a second
 
-        return Image(data=plot_front(*lab.members(search_id)), format="png")
+        tell(ctx, 2, 3, "loaded what draws")
+        return Image(data=plot_front(*drawn), format="png")
