@@ -106,7 +106,7 @@ class Laboratory:
         }
         # The id follows from the settings, so that the same search in a fresh store has the same id.
         digest = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:6]
-        whole = self.store.add_search(row, f"{device}-{dataset}-{digest}")
+        whole = self.store.add_search(row, f"{device}-{dataset[:48]}-{digest}")
         self._keep_open(SearchHandle(whole, landscape))
         search = self.get_search(whole["search_id"])
         return r.Started(search_id=search.search_id, unit=search.unit, niches=search.niches, next=search.next)
