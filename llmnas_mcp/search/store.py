@@ -76,14 +76,19 @@ SCHEMA = database.Schema("llmnas_version", metadata, Path(__file__).with_name("m
 _SEARCH: sa.BindParameter[str] = sa.bindparam("search_id")
 _NICHE: sa.BindParameter[int] = sa.bindparam("niche")
 _AFTER: sa.BindParameter[int] = sa.bindparam("after")
+_BEFORE: sa.BindParameter[int] = sa.bindparam("before")
+EVER = 2**31 - 1  # a round after all others
 _newer = rules.alias()
 _later = sa.exists().where(
     _newer.c.search_id == rules.c.search_id,
     _newer.c.niche == rules.c.niche,
     _newer.c.rule_id == rules.c.rule_id,
     _newer.c.version > rules.c.version,
+    _newer.c.round < _BEFORE,
 )
-_active = sa.select(rules).where(rules.c.search_id == _SEARCH, rules.c.status == "active", ~_later)
+_active = sa.select(rules).where(
+    rules.c.search_id == _SEARCH, rules.c.status == "active", rules.c.round < _BEFORE, ~_later
+)
 _RULE_ORDER = (rules.c.version, sa.func.length(rules.c.rule_id), rules.c.rule_id)
 ACTIVE_RULES = _active.where(rules.c.niche == _NICHE).order_by(*_RULE_ORDER)
 ALL_RULES = sa.select(rules).where(rules.c.search_id == _SEARCH, rules.c.niche == _NICHE).order_by(*_RULE_ORDER)
@@ -180,13 +185,13 @@ class Store:
         """Every writing of every rule of a niche, oldest first."""
         return self._rows(ALL_RULES, search_id=search_id, niche=niche)
 
-    def active_rules(self, search_id: str, niche: int) -> list[dict[str, Any]]:
-        """The rules of a niche in force: the last writing of each that is not retired."""
-        return self._rows(ACTIVE_RULES, search_id=search_id, niche=niche)
+    def active_rules(self, search_id: str, niche: int, before: int = EVER) -> list[dict[str, Any]]:
+        """The rules of a niche in force before a round: the last writing of each that is not retired."""
+        return self._rows(ACTIVE_RULES, search_id=search_id, niche=niche, before=before)
 
     def count_active_rules(self, search_id: str) -> dict[int, int]:
         """How many rules are in force, by niche; niches without rules are left out."""
-        return {row["niche"]: row["n"] for row in self._rows(RULE_COUNTS, search_id=search_id)}
+        return {row["niche"]: row["n"] for row in self._rows(RULE_COUNTS, search_id=search_id, before=EVER)}
 
     def _rows(self, query: sa.Select[Any], **values: Any) -> list[dict[str, Any]]:
         with self._reader.connect() as connection:
