@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -11,6 +11,7 @@ import pytest
 
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
+from tests import postgres as pg
 
 # Cores are shared: how long an example takes says nothing about the code.
 hypothesis.settings.register_profile("shared_cores", deadline=None)
@@ -29,6 +30,24 @@ def lab(settings: Settings) -> Iterator[Laboratory]:
     laboratory = Laboratory(settings)
     yield laboratory
     laboratory.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Callable[[], str]]:
+    """Gives the URL of a new, empty database of PostgreSQL with each call."""
+    found = pg.binaries()
+    if found is None:
+        pytest.skip("PostgreSQL is not here: apt-get install postgresql")
+    with pg.server(found) as new:
+        yield new
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def new_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """Gives the URL of a store that is not there yet, in each kind of database."""
+    if request.param == "postgres":
+        return request.getfixturevalue("postgres")
+    return lambda: f"sqlite:///{tmp_path_factory.mktemp('store')}/new/folder/a.db"
 
 
 @pytest.fixture(scope="session")

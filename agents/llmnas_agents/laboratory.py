@@ -36,9 +36,9 @@ class LaboratoryClient:
         """State of a search."""
         return await self.call("get_search", r.Search, search_id=search_id)
 
-    async def get_brief(self, search_id: str, niche: int) -> r.Brief:
-        """What to know about a niche."""
-        return await self.call("get_brief", r.Brief, search_id=search_id, niche=niche)
+    async def get_brief(self, search_id: str, niche: int, round_: int | None = None) -> r.Brief:
+        """What to know about a niche, or what was known before a round."""
+        return await self.call("get_brief", r.Brief, search_id=search_id, niche=niche, round=round_)
 
     async def compute_pareto_front(self, search_id: str) -> r.Front:
         """The front of a search."""

@@ -28,9 +28,10 @@ class KnowledgeBase:
         """Every writing of every rule, oldest first."""
         return [_rule(row) for row in self._store.rules(self._search_id, self._niche)]
 
-    def active(self) -> list[Rule]:
-        """The rules in force, oldest first."""
-        return [_rule(row) for row in self._store.active_rules(self._search_id, self._niche)]
+    def active(self, before: int | None = None) -> list[Rule]:
+        """The rules in force now, or before a round, oldest first."""
+        asked = {} if before is None else {"before": before}
+        return [_rule(row) for row in self._store.active_rules(self._search_id, self._niche, **asked)]
 
     def update(self, edits: Sequence[RuleEdit], author: str, round_: int) -> Knowledge:
         """Apply edits as one new version; edits that change nothing make none.
@@ -40,7 +41,12 @@ class KnowledgeBase:
         history = self.history()
         state, version = _state(history, None), _version(history)
         changed: dict[str, dict[str, Any]] = {}
+        before = dict(state)
         results = [self._apply(edit, state, changed, author, round_, version + 1) for edit in edits]
+        # Edits that undo each other change nothing: that is how edits to one rule look when they are sent again.
+        changed = {
+            name: row for name, row in changed.items() if name not in before or _differ(state[name], before[name])
+        }
         return self._write(changed, version, state, results)
 
     def rollback(self, to: int, author: str, round_: int) -> Knowledge:
@@ -54,7 +60,7 @@ class KnowledgeBase:
         for rule_id, rule in state.items():
             then = old.get(rule_id)
             target = then or rule.model_copy(update={"status": "retired"})
-            if _content(target) != _content(rule) or target.status != rule.status:
+            if _differ(target, rule):
                 changed[rule_id] = _row(target, author, round_)
                 state[rule_id] = target
         return self._write(changed, version, state, [])
@@ -142,6 +148,10 @@ def _state(history: Sequence[Rule], version: int | None) -> dict[str, Rule]:
 
 def _version(history: Sequence[Rule]) -> int:
     return max((rule.version for rule in history), default=0)
+
+
+def _differ(one: Rule, other: Rule) -> bool:
+    return (_content(one), one.status) != (_content(other), other.status)
 
 
 def _content(rule: Rule) -> dict[str, Any]:

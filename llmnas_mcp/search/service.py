@@ -107,7 +107,7 @@ class Laboratory:
         }
         # The id follows from the settings, so that the same search in a fresh store has the same id.
         digest = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:6]
-        whole = self.store.add_search(row, f"{device}-{dataset}-{digest}")
+        whole = self.store.add_search(row, f"{device}-{dataset[:48]}-{digest}")
         self._keep_open(SearchHandle(whole, landscape))
         search = self.get_search(whole["search_id"])
         return r.Started(search_id=search.search_id, unit=search.unit, niches=search.niches, next=search.next)
@@ -170,12 +170,12 @@ class Laboratory:
 
     # one niche -------------------------------------------------------------------------------------------------------
 
-    def get_brief(self, search_id: str, niche: int) -> r.Brief:
-        """What a scientist needs to know about a niche before proposing."""
+    def get_brief(self, search_id: str, niche: int, round_: int | None = None) -> r.Brief:
+        """What a scientist needs to know about a niche before proposing: all there is, or what was before a round."""
         handle = self._handle(search_id)
         where = handle.niche(niche)
         members = self._members(handle)
-        own = [m for m in members if m.niche == niche]
+        own = [m for m in _before(members, round_) if m.niche == niche]
         directions = Directions(handle, members)
         return r.Brief(
             search_id=search_id,
@@ -193,7 +193,7 @@ class Laboratory:
             share=directions.round.left[niche],
             parents=[member_info(m, handle.unit) for m in parents(own, handle.scale, 12)],
             gaps=gaps_of(own, handle.scale, 5),
-            rules=self._knowledge(handle, niche).active()[:60],
+            rules=self._knowledge(handle, niche).active(round_)[:60],
             tried=[m.architecture for m in own[-20:]],
             next=directions.after_brief(niche),
         )

@@ -1,4 +1,4 @@
-"""What a search remembers, on SQLAlchemy: SQLite in WAL mode by default.
+"""What searches remember, on SQLAlchemy: in SQLite or PostgreSQL.
 
 An evaluation is unique per search and canonical architecture, and the knowledge base only ever grows by versions, so
 that doing a step twice changes nothing. Each public method is one transaction.
@@ -6,18 +6,25 @@ that doing a step twice changes nothing. Each public method is one transaction.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import JSON, Column, Float, ForeignKeyConstraint, Integer, String, Table, UniqueConstraint, event
-from sqlalchemy.engine import make_url
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Integer,
+    String,
+    Table,
+    Text,
+)
 
-from llmnas_mcp import sqlite
-from llmnas_mcp.errors import DataError
+from llmnas_mcp import database
 
 metadata = sa.MetaData()
 
@@ -51,11 +58,12 @@ members = Table(
     Column("round", Integer, nullable=False),
     Column("score", Float, nullable=False),
     Column("cost", Float, nullable=False),
-    Column("params", Integer, nullable=False),
+    Column("params", BigInteger, nullable=False),
     Column("score_source", String(80), nullable=False),
-    Column("cost_source", String(80), nullable=False),
+    Column("cost_source", Text, nullable=False),
     Column("origin", JSON, nullable=False),
-    UniqueConstraint("search_id", "architecture"),
+    sa.UniqueConstraint("search_id", "architecture"),
+    sa.Index("members_in_order", "search_id", "id"),
 )
 
 rules = Table(
@@ -69,22 +77,47 @@ rules = Table(
     Column("status", String(10), nullable=False),
     Column("author", String(40), nullable=False),
     Column("round", Integer, nullable=False),
-    ForeignKeyConstraint(["search_id"], ["searches.search_id"]),
+    sa.ForeignKeyConstraint(["search_id"], ["searches.search_id"]),
 )
 
+# See tasks.py.
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("task_id", String(40), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("call", String(400), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("stop", Boolean, nullable=False),
+    Column("machine", String(80), nullable=False),
+    Column("runner", String(40), nullable=False),
+    Column("outcome", JSON),
+    Column("created", String(32), nullable=False),
+    Column("updated", String(32), nullable=False),
+    Column("expires", String(32), nullable=False, index=True),
+)
+
+SCHEMA = database.Schema("llmnas_version", metadata, Path(__file__).with_name("migrations"), "0003")
 
 # Queries asked many times a round, built once.
 _SEARCH: sa.BindParameter[str] = sa.bindparam("search_id")
 _NICHE: sa.BindParameter[int] = sa.bindparam("niche")
 _AFTER: sa.BindParameter[int] = sa.bindparam("after")
+_BEFORE: sa.BindParameter[int] = sa.bindparam("before")
+EVER = 2**31 - 1  # a round after all others
 _newer = rules.alias()
 _later = sa.exists().where(
     _newer.c.search_id == rules.c.search_id,
     _newer.c.niche == rules.c.niche,
     _newer.c.rule_id == rules.c.rule_id,
     _newer.c.version > rules.c.version,
+    _newer.c.round < _BEFORE,
 )
-_active = sa.select(rules).where(rules.c.search_id == _SEARCH, rules.c.status == "active", ~_later)
+_active = sa.select(rules).where(
+    rules.c.search_id == _SEARCH, rules.c.status == "active", rules.c.round < _BEFORE, ~_later
+)
 _RULE_ORDER = (rules.c.version, sa.func.length(rules.c.rule_id), rules.c.rule_id)
 ACTIVE_RULES = _active.where(rules.c.niche == _NICHE).order_by(*_RULE_ORDER)
 ALL_RULES = sa.select(rules).where(rules.c.search_id == _SEARCH, rules.c.niche == _NICHE).order_by(*_RULE_ORDER)
@@ -96,33 +129,16 @@ MEMBERS = (
     .order_by(members.c.id)
 )
 ORIGINS = sa.select(members.c.architecture, members.c.origin).where(members.c.search_id == _SEARCH)
+# One writer of a search at a time, so that what it counts still holds when it writes, and ids rise in the order in
+# which members appear. SQLite has no such lock and needs none: it has one writer at a time.
+LOCK_SEARCH = sa.select(searches.c.search_id).where(searches.c.search_id == _SEARCH).with_for_update()
 
 
 class Store:
     """Searches, members and rules in one database."""
 
     def __init__(self, url: str) -> None:
-        shown = re.sub(r"//[^@/]*@", "//***@", url)  # a password stays out of messages
-        try:
-            parsed = make_url(url)
-            in_a_file = parsed.get_backend_name() == "sqlite"
-            if in_a_file and parsed.database in (None, "", ":memory:"):
-                raise DataError(
-                    f"The store {shown!r} keeps nothing. Set LLMNAS_STORE or --store to a file, for example sqlite:///searches.db"
-                )
-            if in_a_file:
-                Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-            self.engine = sa.create_engine(parsed)
-            if in_a_file:
-                _configure_sqlite(self.engine)
-            _refuse_foreign(self.engine, shown)
-            metadata.create_all(self.engine)
-        except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
-            reason = getattr(error, "orig", None) or error
-            raise DataError(
-                f"The store {shown!r} cannot be opened: {reason}. Set LLMNAS_STORE or --store to an SQLAlchemy URL, for"
-                " example sqlite:///searches.db"
-            ) from error
+        self.engine = database.connect(url, SCHEMA)
         self._reader = self.engine.execution_options(reading=True)
 
     def close(self) -> None:
@@ -132,6 +148,7 @@ class Store:
     def add_search(self, row: dict[str, Any], stem: str) -> dict[str, Any]:
         """Remember a new search under `stem`, or under `stem-2`, `stem-3`, ... when that is taken; returns its row."""
         with self.engine.begin() as connection:
+            database.alone(connection)
             same = sa.select(searches.c.search_id).where(searches.c.search_id.startswith(stem, autoescape=True))
             taken = set(connection.scalars(same))
             search_id, n = stem, 1
@@ -152,7 +169,8 @@ class Store:
     def list_searches(self, limit: int, offset: int) -> tuple[list[dict[str, Any]], int]:
         """A page of searches, newest first, each with the evaluations it `used`; and how many there are."""
         used = sa.select(sa.func.count()).where(members.c.search_id == searches.c.search_id).scalar_subquery()
-        query = sa.select(searches, used.label("used")).order_by(searches.c.created.desc()).limit(limit).offset(offset)
+        newest_first = searches.c.created.desc(), searches.c.search_id
+        query = sa.select(searches, used.label("used")).order_by(*newest_first).limit(limit).offset(offset)
         with self._reader.connect() as connection:
             rows = [dict(r) for r in connection.execute(query).mappings()]
             total = connection.scalar(sa.select(sa.func.count()).select_from(searches))
@@ -183,10 +201,7 @@ class Store:
         """
         outcome = []
         with self.engine.begin() as connection:
-            # The row lock (a no-op on SQLite, which locks the database on BEGIN IMMEDIATE) makes the count hold.
-            connection.execute(
-                sa.select(searches.c.search_id).where(searches.c.search_id == search_id).with_for_update()
-            )
+            connection.execute(LOCK_SEARCH, {"search_id": search_id})
             mine = members.c.search_id == search_id
             used = int(connection.scalar(sa.select(sa.func.count()).select_from(members).where(mine)) or 0)
             asked = members.c.architecture.in_([row["architecture"] for row in rows])
@@ -209,13 +224,13 @@ class Store:
         """Every writing of every rule of a niche, oldest first."""
         return self._rows(ALL_RULES, search_id=search_id, niche=niche)
 
-    def active_rules(self, search_id: str, niche: int) -> list[dict[str, Any]]:
-        """The rules of a niche in force: the last writing of each that is not retired."""
-        return self._rows(ACTIVE_RULES, search_id=search_id, niche=niche)
+    def active_rules(self, search_id: str, niche: int, before: int = EVER) -> list[dict[str, Any]]:
+        """The rules of a niche in force before a round: the last writing of each that is not retired."""
+        return self._rows(ACTIVE_RULES, search_id=search_id, niche=niche, before=before)
 
     def count_active_rules(self, search_id: str) -> dict[int, int]:
         """How many rules are in force, by niche; niches without rules are left out."""
-        return {row["niche"]: row["n"] for row in self._rows(RULE_COUNTS, search_id=search_id)}
+        return {row["niche"]: row["n"] for row in self._rows(RULE_COUNTS, search_id=search_id, before=EVER)}
 
     def _rows(self, query: sa.Select[Any], **values: Any) -> list[dict[str, Any]]:
         with self._reader.connect() as connection:
@@ -223,46 +238,13 @@ class Store:
 
     def add_rules(self, search_id: str, niche: int, version: int, rows: Sequence[dict[str, Any]]) -> bool:
         """Write version `version` of a niche's rules; False when someone else wrote that version first."""
-        try:
-            with self.engine.begin() as connection:
-                newest = sa.select(sa.func.max(rules.c.version)).where(
-                    rules.c.search_id == search_id, rules.c.niche == niche
-                )
-                if (connection.scalar(newest) or 0) >= version:
-                    return False
-                connection.execute(
-                    rules.insert(),
-                    [{**row, "search_id": search_id, "niche": niche, "version": version} for row in rows],
-                )
-        except sa.exc.IntegrityError:
-            return False
+        here = rules.c.search_id == search_id, rules.c.niche == niche
+        with self.engine.begin() as connection:
+            connection.execute(LOCK_SEARCH, {"search_id": search_id})
+            if (connection.scalar(sa.select(sa.func.max(rules.c.version)).where(*here)) or 0) >= version:
+                return False
+            connection.execute(
+                rules.insert(),
+                [{**row, "search_id": search_id, "niche": niche, "version": version} for row in rows],
+            )
         return True
-
-
-def _refuse_foreign(engine: sa.Engine, shown: str) -> None:
-    """Raise DataError for a database in which another program has tables of our names, before anything is written."""
-    inspector = sa.inspect(engine)
-    there = set(inspector.get_table_names())
-    for table in metadata.tables.values():
-        if table.name in there:
-            missing = {c.name for c in table.columns} - {c["name"] for c in inspector.get_columns(table.name)}
-            if missing:
-                raise DataError(
-                    f"The store {shown!r} has a table {table.name!r} that is not ours (no column {min(missing)!r}). Set"
-                    " LLMNAS_STORE or --store to another file."
-                )
-
-
-def _configure_sqlite(engine: sa.Engine) -> None:
-    @event.listens_for(engine, "connect")
-    def on_connect(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # transactions are ours, see on_begin
-        sqlite.prepare(connection)
-        for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def on_begin(connection: sa.Connection) -> None:
-        # A writer takes the lock at once, not at its first write: that makes check-then-insert safe across processes.
-        reading = connection.get_execution_options().get("reading", False)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

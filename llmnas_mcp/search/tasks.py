@@ -18,9 +18,8 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
-from sqlalchemy import JSON, Boolean, Column, Integer, String, Table
 
-from llmnas_mcp.search.store import Store, metadata
+from llmnas_mcp.search.store import Store, tasks
 from llmnas_mcp.settings import user_folder
 
 Status = Literal["working", "completed", "failed", "cancelled"]
@@ -28,24 +27,6 @@ Status = Literal["working", "completed", "failed", "cancelled"]
 TTL = timedelta(days=1)
 SILENCE = timedelta(minutes=10)  # after it, a process of another machine, whose lock cannot be seen, counts as ended
 INTERNAL_ERROR = -32603  # JSON-RPC's
-
-tasks = Table(
-    "tasks",
-    metadata,
-    Column("task_id", String(40), primary_key=True),
-    Column("owner", String(64), nullable=False),
-    Column("call", String(400), nullable=False),
-    Column("status", String(20), nullable=False),
-    Column("done", Integer, nullable=False),
-    Column("total", Integer, nullable=False),
-    Column("stop", Boolean, nullable=False),
-    Column("machine", String(80), nullable=False),
-    Column("runner", String(40), nullable=False),
-    Column("outcome", JSON),
-    Column("created", String(32), nullable=False),
-    Column("updated", String(32), nullable=False),
-    Column("expires", String(32), nullable=False, index=True),
-)
 
 
 @dataclass(frozen=True)

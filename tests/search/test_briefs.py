@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from llmnas_mcp.results import MemberInfo
+from llmnas_mcp.results import MemberInfo, RuleEdit
 from llmnas_mcp.search.service import Laboratory
 
 
@@ -87,6 +87,23 @@ def test_the_gaps_are_the_widest_steps_of_cost_along_the_niches_front(
 def test_the_last_tried_are_the_niches_newest_members(shared_lab: Laboratory, search_id: str) -> None:
     newest = [m.architecture for m in members(shared_lab, search_id, 0)]
     assert shared_lab.get_brief(search_id, 0).tried == newest[:20][::-1]
+
+
+def test_the_brief_before_a_round_stays_what_it_was_while_the_round_goes_on(
+    lab: Laboratory, hand: SimpleNamespace
+) -> None:
+    name = lab.start_search(device="fpga", niches=2, seed=3).search_id
+    hand.play(lab, name, rounds=2)
+    before = lab.get_brief(name, 0, round_=3)
+    now = {"round", "share", "next"}
+    assert before == lab.get_brief(name, 0)
+    hand.play(lab, name, rounds=1)
+    rule = before.rules[0]
+    lab.update_knowledge_base(name, 0, [RuleEdit(action="retire", rule_id=rule.rule_id)], round_=3)
+    assert lab.get_brief(name, 0, round_=3).model_dump(exclude=now) == before.model_dump(exclude=now)
+    after = lab.get_brief(name, 0)
+    assert after.parents != before.parents
+    assert rule.rule_id not in {r.rule_id for r in after.rules}
 
 
 def test_members_are_sorted_as_asked(shared_lab: Laboratory, search_id: str) -> None:

@@ -111,6 +111,23 @@ def test_the_same_edits_twice_make_no_new_version(base: Base, edits: list[RuleEd
 
 
 @pytest.mark.parametrize(
+    "edits",
+    [
+        [RuleEdit(action="revise", rule_id="0.1", statement=name) for name in ("second", "third")],
+        [RuleEdit(action="revise", rule_id="0.1", statement="second"), RuleEdit(action="retire", rule_id="0.1")],
+        [RuleEdit(action="add", **{**SKIP, "effect": effect}) for effect in (0.1, 0.2)],
+    ],
+    ids=["revised twice", "revised and retired", "added twice"],
+)
+def test_several_edits_of_one_rule_sent_again_make_no_new_version(base: Base, edits: list[RuleEdit]) -> None:
+    base.add(statement="first")
+    first = base.edit(*edits)
+    history = base.lab.knowledge_history(base.search_id)
+    assert base.edit(*edits).version == first.version
+    assert base.lab.knowledge_history(base.search_id) == history
+
+
+@pytest.mark.parametrize(
     ("edit", "reason"),
     [
         ({"action": "add"}, "a rule needs a statement"),

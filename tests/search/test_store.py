@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ def names(store: Store, search_id: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    found = Store(f"sqlite:///{tmp_path_factory.mktemp('store')}/new/folder/a.db")
+def store(new_store: Callable[[], str]) -> Iterator[Store]:
+    found = Store(new_store())
     yield found
     found.close()
 
@@ -80,6 +80,12 @@ def test_numbers_come_back_exactly_as_they_went_in(store: Store) -> None:
     assert (search["max_cost"], search["niches"], search["rounds"]) == (0.1 + 0.2, [[1, 2], [2, 10**9]], None)
 
 
+def test_the_sources_of_a_number_may_be_long(store: Store) -> None:
+    search_id = store.add_search(SEARCH, "a")["search_id"]
+    store.add_members(search_id, [member("x", cost_source="table:" + "+".join(["a_measured_table"] * 20))], 9)
+    assert store.members(search_id)[0]["cost_source"].count("+") == 19
+
+
 def test_members_can_be_read_on_from_the_last_one(store: Store) -> None:
     search_id = store.add_search(SEARCH, "a")["search_id"]
     store.add_members(search_id, [member(name) for name in "abc"], 9)
@@ -98,9 +104,10 @@ def test_a_search_that_is_not_there_is_none(store: Store) -> None:
     assert store.members("nothing") == []
 
 
-def test_what_was_kept_is_there_when_the_store_is_opened_again(tmp_path: Path) -> None:
+def test_what_was_kept_is_there_when_the_store_is_opened_again(new_store: Callable[[], str]) -> None:
+    url = new_store()
     for time in (1, 2):
-        store = Store(f"sqlite:///{tmp_path}/a.db")
+        store = Store(url)
         search_id = store.add_search(SEARCH, "a")["search_id"] if time == 1 else "a"
         outcome, used = store.add_members(search_id, [member("x")], 9)
         assert (outcome, used) == ((["kept"], 1) if time == 1 else (["duplicate"], 1))

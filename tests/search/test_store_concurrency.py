@@ -30,6 +30,11 @@ def at_once(job: Callable[[int], object]) -> list[object]:
 
 
 @pytest.fixture
+def settings(new_store: Callable[[], str], tmp_path: Path) -> Settings:
+    return Settings(store=new_store(), data=tmp_path / "tables")
+
+
+@pytest.fixture
 def two_labs(lab: Laboratory, settings: Settings) -> Iterator[list[Laboratory]]:
     """Two laboratories, as of two processes, on the same file."""
     other = Laboratory(settings)
@@ -82,8 +87,43 @@ def test_searches_begun_at_once_get_different_ids(two_labs: list[Laboratory]) ->
     assert two_labs[0].list_searches().total == THREADS
 
 
-def test_a_new_store_can_be_opened_by_many_at_once(tmp_path: Path) -> None:
-    stores = at_once(lambda _: Store(f"sqlite:///{tmp_path}/new/a.db"))
+def test_a_version_of_the_rules_is_written_by_one_alone(two_labs: list[Laboratory]) -> None:
+    search_id = two_labs[0].start_search(device="fpga").search_id
+    common = {"content": {}, "status": "active", "author": "me", "round": 1}
+
+    def write(number: int) -> list[int]:
+        store = two_labs[number % 2].store
+        row = {**common, "rule_id": f"0.{number}"}  # of different rules, so that no key stands in the way
+        return [version for version in range(1, 6) if store.add_rules(search_id, 0, version, [row])]
+
+    written = sorted(version for versions in at_once(write) for version in versions)  # type: ignore[attr-defined]
+    assert written == sorted(set(written))
+    assert [row["version"] for row in two_labs[0].store.rules(search_id, 0)] == written
+    assert written[-1] == 5
+
+
+def test_members_appear_in_the_order_of_their_ids(two_labs: list[Laboratory]) -> None:
+    search_id = two_labs[0].start_search(device="fpga").search_id
+    row = {"niche": 0, "round": 1, "score": 0.5, "cost": 1, "params": 1, "score_source": "s", "cost_source": "c"}
+
+    def work(number: int) -> list[int]:
+        store, seen = two_labs[number % 2].store, [0]
+        for i in range(25):
+            if number < 4:
+                store.add_members(search_id, [{**row, "architecture": f"{number}.{i}", "origin": {}}], 1000)
+            else:
+                seen += [member["id"] for member in store.members(search_id, after=seen[-1])]
+        return seen[1:]
+
+    seen = at_once(work)[4:]
+    there = [member["id"] for member in two_labs[0].store.members(search_id)]
+    assert len(there) == 100
+    assert all(ids == there[: len(ids)] for ids in seen)  # type: ignore[arg-type]
+
+
+def test_a_new_store_can_be_opened_by_many_at_once(new_store: Callable[[], str]) -> None:
+    url = new_store()
+    stores = at_once(lambda _: Store(url))
     for store in stores:
         assert isinstance(store, Store)
         assert store.list_searches(9, 0) == ([], 0)

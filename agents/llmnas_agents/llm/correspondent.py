@@ -79,6 +79,8 @@ class Correspondent:
             if not error.charged:
                 self.exchanges.unsent(number)
             raise
+        # What is used now is what is kept; PostgreSQL keeps no NUL.
+        reply = replace(reply, text=reply.text.replace("\0", "\N{REPLACEMENT CHARACTER}"))
         self.exchanges.answer(number, reply)
         return reply
 

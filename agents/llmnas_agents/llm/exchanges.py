@@ -11,14 +11,14 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Integer, String, Table, Text, event
-from sqlalchemy.engine import make_url
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Integer, String, Table, Text
 
 from llmnas_agents.llm.base import Prompt, Reply, Usage
-from llmnas_mcp import sqlite
+from llmnas_mcp import database
 
 metadata = sa.MetaData()
 exchanges = Table(
@@ -50,6 +50,7 @@ exchanges = Table(
 runs = Table(
     "llm_runs", metadata, Column("run", String(120), primary_key=True), Column("options", JSON, nullable=False)
 )
+SCHEMA = database.Schema("llmnas_agents_version", metadata, Path(__file__).with_name("migrations"), "0001")
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,9 @@ def hash_of(prompt: Prompt) -> str:
 
 
 def text_of(prompt: Prompt) -> str:
-    """A prompt as one text, parts set apart."""
+    """A prompt as one text, parts set apart. PostgreSQL keeps no NUL, so there is none."""
     parts = [prompt.shared, prompt.own, prompt.answer, prompt.error]
-    return "\n\x1e\n".join(part for part in parts if part is not None)
+    return "\n\x1e\n".join(part for part in parts if part is not None).replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 class Exchanges:
@@ -93,10 +94,8 @@ class Exchanges:
 
     def __init__(self, url: str, run: str) -> None:
         self.run = run
-        self._engine = sa.create_engine(url)
-        if make_url(url).get_backend_name() == "sqlite":
-            event.listen(self._engine, "connect", lambda connection, _: sqlite.prepare(connection))
-        metadata.create_all(self._engine)
+        self._engine = database.connect(url, SCHEMA, durable=True)  # answers cost money
+        self._reader = self._engine.execution_options(reading=True)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -105,6 +104,7 @@ class Exchanges:
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The model and the limits of the run: those it has, with those given now in their place."""
         with self._engine.begin() as connection:
+            database.alone(connection)
             had = connection.execute(sa.select(runs.c.options).where(runs.c.run == self.run)).scalar() or {}
             now = {**had, **{name: value for name, value in given.items() if value is not None}}
             connection.execute(sa.delete(runs).where(runs.c.run == self.run))
@@ -113,7 +113,7 @@ class Exchanges:
 
     def answered(self, place: Place) -> tuple[Reply, str] | None:
         """The answer at a place and the hash of the prompt it was given to, if one came."""
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             row = connection.execute(self._at(sa.select(exchanges), place)).mappings().first()
         if row is None:
             return None
@@ -159,7 +159,7 @@ class Exchanges:
         """Columns of what was answered, in the order it was asked."""
         query = sa.select(*(exchanges.c[name] for name in names)).order_by(exchanges.c.id)
         here = exchanges.c.run == self.run, exchanges.c.status == "answered"
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             return [dict(row) for row in connection.execute(query.where(*here)).mappings()]
 
     def put(self, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -175,7 +175,7 @@ class Exchanges:
         c = exchanges.c
         sums = [sa.func.coalesce(sa.func.sum(c[name]), 0).label(name) for name in (*_SUMMED, "most_microusd")]
         query = sa.select(c.status, sa.func.count().label("calls"), *sums).where(c.run == self.run).group_by(c.status)
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             rows = {row["status"]: row for row in connection.execute(query).mappings()}
         done, open_ = rows.get("answered"), rows.get("sent")
         used: dict[str, Any] = {name: int(done[name]) for name in _SUMMED if name.endswith("tokens")} if done else {}

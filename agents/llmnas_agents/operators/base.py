@@ -27,7 +27,8 @@ class Operator(ABC):
 
     async def _learn(self, lab: LaboratoryClient, where: dict[str, Any], tries: int = 3) -> r.Brief:
         """Reason and update the knowledge base; again from a new brief when someone else was faster."""
-        brief = await lab.get_brief(where["search_id"], where["niche"])
+        # As it was before the round: a model's recorded answers speak of members and rules by what it was shown.
+        brief = await lab.get_brief(where["search_id"], where["niche"], where["round"])
         edits = await self.reason(lab, brief, where["round"])
         if edits:
             sent = [edit.model_dump(mode="json", exclude_unset=True) for edit in edits]

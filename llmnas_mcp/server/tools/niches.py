@@ -18,9 +18,9 @@ def register(box: Toolbox, lab: Laboratory) -> None:
     """Add these tools."""
 
     @box.tool("Brief on a niche")
-    def get_brief(search_id: SearchId, niche: Niche) -> r.Brief:
+    def get_brief(search_id: SearchId, niche: Niche, round: Round = None) -> r.Brief:
         """All to know before proposing: limits, members worth breeding, rules in force, gaps on the front."""
-        return lab.get_brief(search_id, niche)
+        return lab.get_brief(search_id, niche, round)
 
     @box.tool("Mine rules from results")
     def mine_rules(search_id: SearchId, niche: Niche, round: Round = None) -> r.Effects:
