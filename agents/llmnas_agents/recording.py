@@ -7,30 +7,41 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from llmnas_agents.laboratory import LaboratoryClient
 from llmnas_agents.llm import replayed
 from llmnas_agents.llm.exchanges import Exchanges
 from llmnas_agents.operators import LANGUAGE
+from llmnas_agents.prompts import one_line
 from llmnas_mcp import results as r
 from llmnas_mcp.errors import DataError, LabError
 
-SETTINGS = (
-    "space",
-    "dataset",
-    "device",
-    "objective",
-    "max_cost",
-    "evaluations",
-    "rounds",
-    "offspring",
-    "seed",
-    "operator",
-)
 MOST_BYTES = 200_000_000
+
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Number = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Settings(BaseModel):
+    """How the search was started; the laboratory checks what the settings mean."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    space: str
+    dataset: str
+    device: str
+    objective: str
+    max_cost: float | None
+    evaluations: int
+    rounds: int | None
+    offspring: int
+    seed: int
+    operator: str
+    niches: int
 
 
 class Exchange(BaseModel):
@@ -38,20 +49,20 @@ class Exchange(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    round: int = Field(ge=1)
-    niche: int = Field(ge=0)
-    role: str
-    attempt: int = Field(ge=0)
-    model: str
-    prompt_sha256: str
+    round: Number
+    niche: Number
+    role: Literal["reason", "design"]
+    attempt: Literal[0, 1]
+    model: str = Field(max_length=80)
+    prompt_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     reply: str
     end: Literal["done", "length", "refusal"]
-    input_tokens: int
-    output_tokens: int
-    cache_write_tokens: int
-    cache_read_tokens: int
-    cost_microusd: int
-    seconds: float
+    input_tokens: Count
+    output_tokens: Count
+    cache_write_tokens: Count
+    cache_read_tokens: Count
+    cost_microusd: Count
+    seconds: float = Field(ge=0)
 
 
 class Recording(BaseModel):
@@ -59,10 +70,18 @@ class Recording(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    settings: dict[str, Any]
+    settings: Settings
     exchanges: list[Exchange]
     front: list[r.FrontPoint]
-    hypervolume: float
+    hypervolume: float = Field(ge=0, le=1)
+
+    @field_validator("exchanges")
+    @classmethod
+    def _each_place_once(cls, exchanges: list[Exchange]) -> list[Exchange]:
+        places = {(e.round, e.niche, e.role, e.attempt) for e in exchanges}
+        if len(places) < len(exchanges):
+            raise ValueError("two answers have the same place")
+        return exchanges
 
     def bytes(self) -> bytes:
         """The content of a file: an exchange a line."""
@@ -76,7 +95,10 @@ async def record(lab: LaboratoryClient, search: r.Search, exchanges: Exchanges) 
     """What a store holds of a search, as it stands."""
     front = await lab.compute_pareto_front(search.search_id)
     return Recording(
-        settings={name: getattr(search, name) for name in SETTINGS} | {"niches": len(search.niches)},
+        settings=Settings(
+            **{name: getattr(search, name) for name in Settings.model_fields if name != "niches"},
+            niches=len(search.niches),
+        ),
         exchanges=[Exchange(**row) for row in exchanges.all(tuple(Exchange.model_fields))],
         front=front.front,
         hypervolume=front.hypervolume,
@@ -86,6 +108,8 @@ async def record(lab: LaboratoryClient, search: r.Search, exchanges: Exchanges) 
 def read(path: Path) -> Recording:
     """A recording from its file. Raises DataError that says what is wrong with it."""
     try:
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path} is no file.")
         if path.stat().st_size > MOST_BYTES:
             raise DataError(f"{path} is larger than {MOST_BYTES / 1e6:g} MB: that is no recording.")
         return Recording.model_validate_json(path.read_bytes())
@@ -93,7 +117,7 @@ def read(path: Path) -> Recording:
         raise DataError(f"Cannot read {path} ({error.strerror}).") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "it"
+        where = one_line(".".join(map(str, first["loc"])))[:80] or "it"
         raise DataError(
             f"{path} is no recording of a search ({where}: {first['msg']}). `llmnas search --out DIR` leaves one in DIR"
             " when its operator asks a model."
@@ -108,10 +132,10 @@ async def replay(recording: Recording, lab: LaboratoryClient, store: str, listen
     """
     from llmnas_agents import runner
 
-    operator = recording.settings.get("operator")
+    operator = recording.settings.operator
     if operator not in LANGUAGE:
-        raise LabError(f"A search by {operator!r} asked no model: run it again with llmnas search.")
-    started = await lab.start_search(**recording.settings)
+        raise LabError(f"A search by {operator!r:.80} asked no model: run it again with llmnas search.")
+    started = await lab.start_search(**recording.settings.model_dump())
     with replayed([exchange.model_dump() for exchange in recording.exchanges], store) as correspondent:
         front = await runner.run(lab, started.search_id, store, None, listen, replayed=correspondent)
     return front, correspondent.changed

@@ -27,6 +27,7 @@ from llmnas_mcp.errors import LabError
 from llmnas_mcp.settings import Settings, user_folder
 
 TYPICAL = (3000, 1500)  # tokens of a prompt and of an answer, for the estimate
+LONGEST = 8000  # bytes of a prompt, which are no fewer than its tokens
 
 Event = dict[str, Any]
 Listener = Callable[[Event], None]
@@ -88,32 +89,32 @@ async def run(
     asking = (
         nullcontext(replayed) if replayed or name not in LANGUAGE else correspondence(name, thread, url, language or {})
     )
-    stopped = None
-    with asking as correspondent:
+    # The lock first: who may not run the search changes nothing of it.
+    with only_one(search_id, checkpoints.parent / "locks" / f"{thread}.lock"), asking as correspondent:
         deps = Deps(lab, get_operator(name, correspondent))
         config: RunnableConfig = {"configurable": {"thread_id": thread}, "recursion_limit": MOST_STEPS}
         if deps.operator.concurrency:
             config["max_concurrency"] = deps.operator.concurrency
         if correspondent is not None and correspondent.model is not None:
-            listen({"event": "estimate", **estimate(search, correspondent.model)})
+            listen({"event": "estimate", **estimate(search, name, correspondent.model)})
         try:
-            with only_one(search_id, checkpoints.parent / "locks" / f"{thread}.lock"):
-                async with _saver(checkpoints) as saver:
-                    graph = build_graph(saver)
-                    before = await graph.aget_state(config)
-                    if out is None and before.values.get("out"):
-                        out = Path(before.values["out"])
-                    begin: State | None = None if before.next else {"search_id": search_id, "idle": 0}
-                    if begin is not None and out is not None:
-                        begin["out"] = str(out.absolute())
-                    try:
-                        async for event in graph.astream(
-                            begin, config, context=deps, stream_mode="custom", durability="sync"
-                        ):
-                            listen(event)
-                    except (LimitError, ModelError) as error:
-                        stopped = str(error)
-                    state = (await graph.aget_state(config)).values
+            async with _saver(checkpoints) as saver:
+                graph = build_graph(saver)
+                before = await graph.aget_state(config)
+                if out is None and before.values.get("out"):
+                    out = Path(before.values["out"])
+                begin: State | None = None if before.next else {"search_id": search_id, "idle": 0}
+                if begin is not None and out is not None:
+                    begin["out"] = str(out.absolute())
+                stopped = None
+                try:
+                    async for event in graph.astream(
+                        begin, config, context=deps, stream_mode="custom", durability="sync"
+                    ):
+                        listen(event)
+                except (LimitError, ModelError) as error:
+                    stopped = str(error)
+                state = (await graph.aget_state(config)).values
         except sqlite3.DatabaseError as error:
             raise LabError(
                 f"The checkpoints in {checkpoints} cannot be read ({error}). They are not needed: delete the file, then"
@@ -134,15 +135,20 @@ async def run(
     return front
 
 
-def estimate(search: r.Search, model: LanguageModel) -> dict[str, Any]:
-    """What is still to be asked: two calls a niche and round, of TYPICAL tokens each, if none has to be asked twice."""
+def estimate(search: r.Search, operator: str, model: LanguageModel) -> dict[str, Any]:
+    """What is still to be asked: so many calls, US dollars if they are TYPICAL, and the most they can cost.
+
+    The most is for prompts as long as they get, answers that use all their room, and each of them asked again.
+    """
     rounds = -(-(search.evaluations - search.used) // max(1, len(search.niches) * search.offspring))
     rounds = rounds if search.rounds is None else min(rounds, search.rounds)
-    calls = 2 * rounds * len(search.niches)
+    calls = LANGUAGE[operator].roles * rounds * len(search.niches)
     return {
         "model": model.name,
         "calls": calls,
         "usd": calls * model.most_cost(Prompt("x" * TYPICAL[0], ""), TYPICAL[1]),
+        "most_usd": 2 * calls * model.most_cost(Prompt("x" * LONGEST, ""), model.answer_tokens),
+        "price": model.price,
     }
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from llmnas_mcp.errors import NotFoundError
 from llmnas_mcp.pareto import hypervolume
+from llmnas_mcp.search.instruments import MOST_ARCHITECTURES
 from llmnas_mcp.search.landscape import Landscape
 from llmnas_mcp.search.members import REFERENCE, Member, Scale, front_members, near_front_members
 from llmnas_mcp.search.niches import Niche
@@ -113,7 +114,8 @@ class SearchHandle:
         """
         tried = Counter(m.niche for m in members)
         on_front = Counter(m.niche for m in front_members(members, self.scale))
-        capacity = [size - tried[k] for k, size in enumerate(self.sizes)]
+        # No more than one call breeds or submits.
+        capacity = [min(size - tried[k], MOST_ARCHITECTURES) for k, size in enumerate(self.sizes)]
         total = len(self.niches) * self.row["offspring"]
         total = min(total, self.row["evaluations"] - len(members))
         prior = np.sqrt(np.maximum(self.sizes, 1))

@@ -15,6 +15,7 @@ from llmnas_mcp.search.directions import call
 from llmnas_mcp.search.store import Store
 from llmnas_mcp.spaces import SearchSpace
 
+MOST_ACTIVE = 100  # rules in force in a niche: more than anybody reads
 _FIELDS = ("statement", "pattern", "target", "effect", "confidence", "evidence")
 
 
@@ -89,7 +90,7 @@ class KnowledgeBase:
         version: int,
     ) -> Edited:
         old = state.get(edit.rule_id or "")
-        problem = self._problem(edit, old)
+        problem = self._problem(edit, old, state)
         if problem:
             return Edited(rule_id=edit.rule_id, status="refused", reason=problem)
         if edit.action == "add":
@@ -122,12 +123,17 @@ class KnowledgeBase:
         done = {"add": "added", "revise": "revised", "retire": "retired"}[edit.action]
         return Edited(rule_id=rule_id, status=done, reason=None)
 
-    def _problem(self, edit: RuleEdit, old: Rule | None) -> str | None:
+    def _problem(self, edit: RuleEdit, old: Rule | None, state: dict[str, Rule]) -> str | None:
         states = edit.action == "add" or (edit.action == "revise" and "statement" in edit.model_fields_set)
         if states and not (edit.statement or "").strip():
             return "a rule needs a statement"
         if edit.action != "add" and old is None:
             return f"there is no rule {edit.rule_id!r} in niche {self._niche}: get_brief lists them"
+        if edit.action == "add" and sum(rule.status == "active" for rule in state.values()) >= MOST_ACTIVE:
+            return f"{MOST_ACTIVE} rules are in force in niche {self._niche}: revise or retire one instead"
+        target = edit.target if edit.action == "add" or "target" in edit.model_fields_set or not old else old.target
+        if target == "score" and abs(edit.effect or 0.0) > 1:
+            return f"effect={edit.effect:g} is out of range: a score changes by -1 to 1"
         for position, operation in edit.pattern.items():
             if position not in self._space.positions:
                 return f"position {position!r} is unknown: use one of {', '.join(self._space.positions)}"

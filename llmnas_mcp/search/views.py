@@ -47,9 +47,10 @@ def front_point(member: Member, unit: str, *, near: bool) -> FrontPoint:
 def brief_goal(handle: SearchHandle) -> str:
     """What a search is after, in one sentence."""
     limit = "" if handle.max_cost is None else f" of at most {handle.max_cost:g} {handle.unit}"
+    within = "; propose only within this niche's range of parameters" if len(handle.niches) > 1 else ""
     return (
         f"Cells for {handle.row['dataset']} with a high zero-cost score and a low {handle.row['objective']}{limit} on"
-        f" {handle.row['device']}; propose only within this niche's range of parameters."
+        f" {handle.row['device']}{within}."
     )
 
 

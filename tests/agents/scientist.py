@@ -28,7 +28,7 @@ def scientist(request: Request) -> Answer:
     rng = random.Random(json.dumps(request.body["messages"]))
     if not is_design(request):
         return Answer(json.dumps({"edits": [rule()]}))
-    count = int(re.search(r"(?:Design|Propose) (\d+)", asked)[1])
+    count = int(re.search(r"(?:designing\.|Propose) (\d+)", asked)[1])
     parents = re.findall(r"^\d+\. (\S+) score", asked, re.M)
     return Answer(json.dumps({"offspring": [proposal(rng, parents) for _ in range(count)]}))
 

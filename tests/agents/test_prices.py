@@ -38,8 +38,8 @@ def test_an_unknown_model_costs_as_much_as_the_dearest_and_says_so(serve: Serve)
     assert not cost_of("llama", 1).known
     for model in PRICES:
         assert cost_of("llama", 1, 1, 1, 1).usd >= cost_of(model, 1, 1, 1, 1).usd
-    assert not Claude("llama").price_known
-    assert Claude("claude-haiku-4-5-20251001").price_known
+    assert "llama is not among them and counted at the dearest" in Claude("llama").price
+    assert Claude("claude-haiku-4-5-20251001").price == "prices of 2026-11-24"
 
 
 @pytest.mark.parametrize("model", [*PRICES, "llama"])

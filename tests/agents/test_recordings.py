@@ -16,6 +16,20 @@ from llmnas_mcp.errors import DataError
 from tests.agents.conftest import Run, parsed
 
 RECORDINGS = Path(__file__).parent / "recordings"
+SETTINGS = {
+    "space": "nasbench201",
+    "dataset": "cifar10",
+    "device": "raspi4",
+    "objective": "latency",
+    "max_cost": None,
+    "evaluations": 9,
+    "rounds": None,
+    "offspring": 3,
+    "seed": 0,
+    "operator": "local",
+    "niches": 3,
+}
+EMPTY = {"settings": SETTINGS, "exchanges": [], "front": [], "hypervolume": 1}
 NAMES = ("local", "plain-prompt", "latency-prompt")
 
 
@@ -102,12 +116,15 @@ def test_a_changed_prompt_and_a_changed_answer_are_told(llmnas: Run, tmp_path: P
     [
         ("", "is no recording of a search"),
         ("[]", "is no recording of a search"),
-        ('{"settings": {}, "exchanges": [{}], "front": [], "hypervolume": 1}', "exchanges.0.round: Field required"),
-        ('{"settings": {"operator": "evolution"}, "exchanges": [], "front": [], "hypervolume": 1}', "asked no model"),
-        ('{"settings": {"operator": "local", "x": 1}, "exchanges": [], "front": [], "hypervolume": 1}', "argument 'x'"),
+        (json.dumps({**EMPTY, "exchanges": [{}]}), "exchanges.0.round: Field required"),
+        (json.dumps({**EMPTY, "settings": {**SETTINGS, "operator": "evolution"}}), "asked no model"),
+        (json.dumps({**EMPTY, "settings": {**SETTINGS, "operator": ["local"]}}), "settings.operator"),
+        (json.dumps({**EMPTY, "settings": {**SETTINGS, "x": 1}}), "settings.x"),
+        (json.dumps({**EMPTY, "settings": {**SETTINGS, "device": "raspi"}}), "Did you mean 'raspi4'"),
+        (json.dumps({**EMPTY, "hypervolume": 1e300}), "hypervolume"),
         ("[" * 100_000, "is no recording of a search"),
     ],
-    ids=["empty", "a list", "an empty exchange", "no model", "a strange setting", "deep"],
+    ids=["empty", "list", "exchange", "no model", "operator", "strange setting", "device", "hypervolume", "deep"],
 )
 def test_what_is_no_recording_is_refused_with_what_is_wrong(
     content: str, told: str, llmnas: Run, tmp_path: Path
@@ -130,7 +147,48 @@ def test_an_answer_missing_from_a_recording_ends_it_with_the_place(llmnas: Run, 
     content["exchanges"] = content["exchanges"][:3]
     done = llmnas("replay", written(content, tmp_path), check=False)
     assert done.returncode == 1
-    assert "differs" in done.stderr
+    assert "no recorded answer for round" in done.stderr
+    assert "The front differs" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "told"),
+    [
+        ("input_tokens", 2**63, "exchanges.0.input_tokens"),
+        ("input_tokens", -1, "exchanges.0.input_tokens"),
+        ("round", 2**64, "exchanges.0.round"),
+        ("role", "x" * 100_000, "exchanges.0.role"),
+        ("\x1b[2J\x1b]0;pwn", 1, "exchanges.0. [2J"),
+        ("y" * 5000, 1, "exchanges.0.yyy"),
+        ("seconds", -1.0, "exchanges.0.seconds"),
+    ],
+    ids=range(7),
+)
+def test_an_exchange_that_cannot_be_is_named_in_one_short_line(
+    place: str, value: object, told: str, llmnas: Run, tmp_path: Path
+) -> None:
+    content = kept("local")
+    content["exchanges"][0][place] = value
+    done = llmnas("replay", written(content, tmp_path), check=False)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert len(done.stderr) < 500
+    assert "Traceback" not in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_two_answers_at_one_place_are_refused(llmnas: Run, tmp_path: Path) -> None:
+    content = kept("local")
+    content["exchanges"].append(content["exchanges"][0])
+    done = llmnas("replay", written(content, tmp_path), check=False)
+    assert "two answers have the same place" in done.stderr
+
+
+def test_the_point_that_differs_is_named(llmnas: Run, tmp_path: Path) -> None:
+    content = kept("local")
+    content["front"][0]["architecture"] = "|another|"
+    done = llmnas("replay", written(content, tmp_path), check=False)
+    assert "'|another|' was on it" in done.stderr
 
 
 def test_a_file_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

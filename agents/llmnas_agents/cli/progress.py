@@ -56,8 +56,12 @@ class Progress:
         elif event["event"] == "idle":
             err.print(f"{event['rounds']} rounds brought nothing new: the search ends before its budget is used")
         elif event["event"] == "estimate":
-            cost = f" and at most ${event['usd']:.2f}" if event["usd"] else ""
-            err.print(f"model {event['model']}: about {event['calls']} calls{cost}, if none has to be asked twice")
+            cost = (
+                f" for about ${event['usd']:.2f}, at most ${event['most_usd']:.2f} ({event['price']})"
+                if event["most_usd"]
+                else ""
+            )
+            err.print(f"model {event['model']}: about {event['calls']} calls{cost}")
         elif event["event"] == "saved":
             err.print(f"saved {event['out']}/front.json and front.png")
 
@@ -90,7 +94,7 @@ def front_table(front: dict[str, Any]) -> Table:
         Column(f"{front['objective']} ({unit})", justify="right"),
         Column("params (M)", justify="right"),
         title=f"Pareto front of {front['search_id']}: {shown} architectures",
-        caption=f"{front['objective']} from {', '.join(sorted({p['source'] for p in points}))}",
+        caption=f"{front['objective']} from {', '.join(sorted({p['source'] for p in points})) or 'nothing yet'}",
         box=SIMPLE_HEAD,
     )
     for point in chosen:

@@ -34,8 +34,17 @@ def replay(
     if changed:
         err.print(f"{changed} prompts differ from those the answers were given to: the prompts have changed since.")
     front = [point.model_dump(mode="json") for point in was.front]
+    if "stopped" in now:
+        err.print(f"The recording ends before the search does: {now['stopped']}")
     if (front, was.hypervolume) != (now["front"], now["hypervolume"]):
-        raise LabError(f"The front differs: hypervolume {now['hypervolume']:.6f}, was {was.hypervolume:.6f}.")
+        gone = next((p["architecture"] for p in front if p not in now["front"]), None)
+        which = f"; {gone!r:.120} was on it" if gone else ""
+        raise LabError(
+            f"The front differs: {len(now['front'])} architectures with hypervolume {now['hypervolume']:.6f}, was"
+            f" {len(front)} with {was.hypervolume:.6f}{which}."
+        )
+    if not front:
+        raise LabError("There is nothing to compare: the search evaluated nothing.")
     err.print(f"The same front: {len(front)} architectures, hypervolume {was.hypervolume:.6f}.")
 
 

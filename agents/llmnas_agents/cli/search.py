@@ -179,6 +179,8 @@ def _check_language(asks: bool, operator: str, language: dict[str, Any]) -> None
     for name, value in language.items():
         if value is not None and not asks:
             raise LabError(f"--operator {operator} asks no model: leave --{name.replace('_', '-')} out.")
+    if operator == "local" and language["model"] not in (None, "local"):
+        raise LabError(f"--operator local asks the local model, not {language['model']!r}: leave --model out.")
 
 
 def _check_folder(out_dir: Path | None) -> None:
@@ -217,11 +219,13 @@ def _finish(front: dict[str, Any], as_json: bool) -> None:
         if llm := front["llm"] if front["llm"]["calls"] else None:
             err.print(
                 f"Model: {llm['calls']} calls, {llm['input_tokens']:,} tokens in ({llm['cache_read_tokens']:,} of them"
-                f" cached), {llm['output_tokens']:,} out, ${llm['cost_usd']:.4f}, {llm['rejected']} proposals rejected."
+                f" read from the cache, {llm['cache_write_tokens']:,} written), {llm['output_tokens']:,} out,"
+                f" ${llm['cost_usd']:.4f}, {llm['seconds']:.0f} s of waiting, {llm['rejected']} proposals rejected."
             )
             if llm["unanswered"]:
                 err.print(
                     f"{llm['unanswered']} calls were cut off and may have cost up to ${llm['unanswered_usd']:.4f}."
                 )
     if "stopped" in front:
-        raise LabError(f"{front['stopped']} The best front so far is kept: llmnas resume {front['search_id']}")
+        kept = "The best front so far is kept" if front["front"] else "Nothing is evaluated yet"
+        raise LabError(f"{front['stopped']} {kept}: llmnas resume {front['search_id']}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from llmnas_agents.llm.base import LanguageModel
+from llmnas_agents.llm.claude import Claude
 from llmnas_agents.llm.correspondent import Correspondent, Limits
 from llmnas_agents.llm.errors import LimitError, ModelError
 from llmnas_agents.llm.exchanges import Exchanges
@@ -27,12 +29,10 @@ def correspondence(operator: str, run: str, store: str, given: Mapping[str, Any]
         now["deadline"] += time.time()
     exchanges = Exchanges(store, run)
     try:
-        kept = exchanges.options(now)
-        model = model_of(operator, kept.get("model"))
-        exchanges.options({"model": kept.get("model") or model.name})
-        yield Correspondent(
-            model, exchanges, Limits(**{name: kept.get(name) for name in ("max_cost", "max_tokens", "deadline")})
-        )
+        model = model_of(operator, exchanges.options(now).get("model"))
+        kept = exchanges.options({"model": model.name if isinstance(model, Claude) else "local"})
+        limits = Limits(**{name: kept.get(name) for name in ("max_cost", "max_tokens", "deadline")})
+        yield Correspondent(model, exchanges, limits)
     finally:
         exchanges.close()
 
@@ -49,11 +49,10 @@ def replayed(recorded: Iterable[Mapping[str, Any]], store: str) -> Iterator[Corr
 
 
 def model_of(operator: str, name: str | None) -> LanguageModel:
-    """The model an operator asks; raises ModelError, with the fix, where it cannot be asked."""
+    """The model an operator asks: `name`, or what LLMNAS_MODEL says; raises ModelError where it cannot be asked."""
+    name = name or os.environ.get("LLMNAS_MODEL")
     if operator == "local" or name == "local":
         from llmnas_agents.llm.local import Local
 
         return Local()
-    from llmnas_agents.llm.claude import Claude
-
     return Claude(name)

@@ -51,6 +51,7 @@ class LanguageModel(ABC):
 
     name: str
     answer_tokens: int = 4000
+    price: str = ""  # where the price comes from, to be told with an estimate
 
     @abstractmethod
     async def complete(self, prompt: Prompt, answer: type[BaseModel], max_tokens: int) -> Reply:

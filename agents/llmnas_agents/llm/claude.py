@@ -37,7 +37,7 @@ class Claude(LanguageModel):
 
     `max_retries` of one call, for rate limits, overload and lost connections, as far apart as the server asks.
     `effort`, where given, is how much the model thinks: thinking counts as output and within max_tokens.
-    `price_known` is False for a model that the price table lacks; its costs are then counted at the dearest price.
+    A model that the price table lacks is counted at the dearest price, and `price` says so.
 
     Raises ModelError at once where there is no key.
     """
@@ -46,7 +46,9 @@ class Claude(LanguageModel):
         self.name = name or os.environ.get("LLMNAS_MODEL") or DEFAULT_MODEL
         self.max_retries = max_retries
         self.effort = effort
-        self.price_known = price_of(self.name)[1]
+        price, known = price_of(self.name)
+        lacking = "" if known else f"; {self.name} is not among them and counted at the dearest"
+        self.price = f"prices of {price.looked_up}{lacking}"
         self._client()
 
     def __repr__(self) -> str:

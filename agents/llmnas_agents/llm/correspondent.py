@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from llmnas_agents.llm.base import LanguageModel, Prompt, Reply
+from llmnas_agents.llm.base import LanguageModel, Prompt, Reply, Usage
 from llmnas_agents.llm.errors import LimitError, ModelError
 from llmnas_agents.llm.exchanges import Exchanges, Place, hash_of, text_of
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Check = Callable[[Answer], Awaitable[tuple[str | None, int]]]
 
-MOST_ECHOED = 4000  # characters of a bad answer that are sent back with its error
+# Characters of a bad answer, and of what is wrong with it, that are sent back.
+MOST_ECHOED = 300
+MOST_TOLD = 900
 MOST_ERRORS = 5
+LATE = "The deadline has passed: go on with a later --deadline."
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ class Correspondent:
     def __init__(self, model: LanguageModel | None, exchanges: Exchanges, limits: Limits) -> None:
         self.model, self.exchanges, self.limits = model, exchanges, limits
         self.changed = 0  # prompts that are not those their recorded answers were given to
+        self._ended: LimitError | ModelError | None = None  # why no more is asked
+        self._working = self._waiting = 0
+        self._moved = asyncio.Event()
 
     async def ask(
         self, at: tuple[int, int, str], prompt: Prompt, answer: type[Answer], check: Check[Answer] | None = None
@@ -55,7 +62,7 @@ class Correspondent:
             self.exchanges.judge(place, error is None, rejected)
             if error is None:
                 return found
-            prompt = replace(prompt, answer=reply.text[:MOST_ECHOED], error=error)
+            prompt = replace(prompt, answer=reply.text[:MOST_ECHOED], error=error[:MOST_TOLD])
         return None
 
     async def _reply(self, place: Place, prompt: Prompt, answer: type[BaseModel]) -> Reply:
@@ -67,37 +74,79 @@ class Correspondent:
             raise ModelError(f"There is no recorded answer for round {place.round}, niche {place.niche}, {place.role}.")
         room = self.model.answer_tokens
         most = self.model.most_cost(prompt, room)
-        self._check(most, len(text_of(prompt).encode("utf-8", "replace")) + room)  # a token is at least a byte
-        number = self.exchanges.send(place, self.model.name, prompt, most)
+        # A token is at least a byte.
+        await self._check(Usage(len(text_of(prompt).encode("utf-8", "replace")), room, cost_usd=most))
+        number = self.exchanges.send(place, self.model.name, prompt, most, room)
         left = None if self.limits.deadline is None else max(0.0, self.limits.deadline - time.time())
+        ended: LimitError | ModelError
         try:
             async with asyncio.timeout(left):
                 reply = await self.model.complete(prompt, answer, room)
+            # What is used now is what is kept; PostgreSQL keeps no NUL.
+            reply = replace(reply, text=reply.text.replace("\0", "\N{REPLACEMENT CHARACTER}"))
+            self.exchanges.answer(number, reply)
+            return reply
         except TimeoutError:
-            raise LimitError("The deadline has passed.") from None
+            ended = LimitError(LATE)
         except ModelError as error:
             if not error.charged:
                 self.exchanges.unsent(number)
-            raise
-        # What is used now is what is kept; PostgreSQL keeps no NUL.
-        reply = replace(reply, text=reply.text.replace("\0", "\N{REPLACEMENT CHARACTER}"))
-        self.exchanges.answer(number, reply)
-        return reply
+            ended = error
+        return await self._end(ended)
 
-    def _check(self, most_usd: float, most_tokens: int) -> None:
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Around the work of a niche: where one has to end, the others come to where they would ask again."""
+        self._working += 1
+        try:
+            yield
+        finally:
+            self._working -= 1
+            self._tell()
+
+    def _tell(self) -> None:
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
+    async def in_time(self) -> None:
+        """Raise LimitError where the deadline has passed."""
+        if self.limits.deadline is not None and time.time() >= self.limits.deadline:
+            await self._end(LimitError(LATE))
+
+    async def _check(self, most: Usage) -> None:
         """Raise LimitError where one more call could pass a limit; calls sent and not answered count in full."""
+        if self._ended:
+            await self._end(self._ended)
+        await self.in_time()
         used, limits = self.exchanges.ledger(), self.limits
-        if limits.max_cost is not None and used.cost_usd + used.unanswered_usd + most_usd > limits.max_cost:
-            raise LimitError(
-                f"The next call could take the cost from ${used.cost_usd + used.unanswered_usd:.4f} past the limit of"
-                f" ${limits.max_cost:g}."
+        cost = used.cost_usd + used.unanswered_usd
+        if limits.max_cost is not None and cost + most.cost_usd > limits.max_cost:
+            await self._end(
+                LimitError(
+                    f"The next call could take the cost from ${cost:.4f} past the limit of ${limits.max_cost:g}: go on"
+                    " with a higher --max-cost."
+                )
             )
-        if limits.max_tokens is not None and used.tokens + most_tokens > limits.max_tokens:
-            raise LimitError(
-                f"The next call could take the tokens from {used.tokens:,} past the limit of {limits.max_tokens:,}."
+        tokens = used.tokens + used.unanswered_tokens
+        if limits.max_tokens is not None and tokens + most.input_tokens + most.output_tokens > limits.max_tokens:
+            await self._end(
+                LimitError(
+                    f"The next call could take the tokens from {tokens:,} past the limit of {limits.max_tokens:,}:"
+                    " go on with a higher --max-tokens."
+                )
             )
-        if limits.deadline is not None and time.time() >= limits.deadline:
-            raise LimitError("The deadline has passed.")
+
+    async def _end(self, why: LimitError | ModelError) -> NoReturn:
+        """Raise, once all others that work are done or here too: to raise cancels them, and answers are paid for."""
+        self._ended = self._ended or why
+        self._waiting += 1
+        self._tell()
+        try:
+            while self._waiting < self._working:
+                await self._moved.wait()
+        finally:
+            self._waiting -= 1
+        raise self._ended
 
 
 def read(reply: Reply, answer: type[Answer]) -> tuple[Answer | None, str | None]:

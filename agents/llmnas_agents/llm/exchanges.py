@@ -65,12 +65,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Ledger(Usage):
-    """What a search has used. `unanswered` calls were sent and cut off, and may have cost up to `unanswered_usd`."""
+    """What a search has used. `unanswered` calls were sent and cut off; at most they used `unanswered_...`."""
 
     calls: int = 0
     rejected: int = 0
     unanswered: int = 0
     unanswered_usd: float = 0.0
+    unanswered_tokens: int = 0
 
     @property
     def tokens(self) -> int:
@@ -121,8 +122,11 @@ class Exchanges:
         usage = Usage(**{name: row[name] for name in names}, cost_usd=row["cost_microusd"] / 1e6)
         return Reply(row["reply"], row["end"], usage), row["prompt_sha256"]
 
-    def send(self, place: Place, model: str, prompt: Prompt, most_usd: float) -> int:
-        """Note that a prompt is being sent; returns the number of the exchange."""
+    def send(self, place: Place, model: str, prompt: Prompt, most_usd: float, room: int) -> int:
+        """Note that a prompt is being sent; returns the number of the exchange. `room`: tokens the answer may have.
+
+        Until it is answered, it counts with the most it may use: a token is at least a byte.
+        """
         row = {
             **asdict(place),
             "run": self.run,
@@ -131,6 +135,8 @@ class Exchanges:
             "prompt": text_of(prompt),
             "status": "sent",
             "most_microusd": round(most_usd * 1e6),
+            "input_tokens": len(text_of(prompt).encode("utf-8", "replace")),
+            "output_tokens": room,
             "created": datetime.now(UTC).isoformat(),
         }
         with self._engine.begin() as connection:
@@ -184,6 +190,7 @@ class Exchanges:
             used |= {"seconds": float(done["seconds"]), "rejected": int(done["rejected"])}
         if open_:
             used |= {"unanswered": open_["calls"], "unanswered_usd": int(open_["most_microusd"]) / 1e6}
+            used |= {"unanswered_tokens": int(open_["input_tokens"]) + int(open_["output_tokens"])}
         return Ledger(**used)
 
     def _at(self, statement: Any, place: Place) -> Any:

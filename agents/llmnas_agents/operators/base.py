@@ -29,16 +29,27 @@ class Operator(ABC):
         """Reason and update the knowledge base; again from a new brief when someone else was faster."""
         # As it was before the round: a model's recorded answers speak of members and rules by what it was shown.
         brief = await lab.get_brief(where["search_id"], where["niche"], where["round"])
-        edits = await self.reason(lab, brief, where["round"])
-        if edits:
-            sent = [edit.model_dump(mode="json", exclude_unset=True) for edit in edits]
-            try:
-                await lab.call("update_knowledge_base", r.Knowledge, **where, edits=sent, author=self.name)
-            except LabError as error:
-                if "someone else" not in str(error) or tries == 1:
-                    raise
-                return await self._learn(lab, where, tries - 1)
+        try:
+            edits = await self.reason(lab, brief, where["round"])
+            if edits:
+                await self.update(lab, brief, where["round"], edits)
+        except LabError as error:
+            if "someone else" not in str(error) or tries == 1:
+                raise
+            return await self._learn(lab, where, tries - 1)
         return brief
+
+    async def update(self, lab: LaboratoryClient, brief: r.Brief, round_: int, edits: list[r.RuleEdit]) -> r.Knowledge:
+        """Send edits to the knowledge base."""
+        return await lab.call(
+            "update_knowledge_base",
+            r.Knowledge,
+            search_id=brief.search_id,
+            niche=brief.niche,
+            round=round_,
+            edits=[edit.model_dump(mode="json", exclude_unset=True) for edit in edits],
+            author=self.name,
+        )
 
     async def work(self, lab: LaboratoryClient, search_id: str, round: int, niche: int, share: int) -> None:  # noqa: A002
         """Reason, update the knowledge base, design, submit."""

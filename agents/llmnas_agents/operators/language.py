@@ -8,20 +8,32 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, field_validator
 
 from llmnas_agents import prompts
 from llmnas_agents.laboratory import LaboratoryClient
 from llmnas_agents.llm.base import Prompt
 from llmnas_agents.llm.correspondent import Correspondent
 from llmnas_agents.operators.base import Operator
-from llmnas_agents.prompts import MOST_PARENTS
+from llmnas_agents.prompts import MOST_PARENTS, one_line
 from llmnas_mcp import results as r
 
 MOST_EDITS = 6
-MOST_REASONS = 12  # refused architectures that are named when a design is sent back
+MOST_DESIGNS = 30  # that one answer has room for; what a share has beyond is bred
+MOST_BRED = 1000  # that breed_architectures gives at once
+MOST_REASONS = 6  # refused architectures or edits that are named when an answer is sent back
+
+
+def _one_line(text: str) -> str:
+    """What later stands in a line of a prompt must not look like a line of its own."""
+    if not text.isprintable():
+        raise ValueError("must be one line of printable text")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
 
 
 class Answer(BaseModel):
@@ -41,13 +53,20 @@ class Edit(Answer):
     """One change of the rules."""
 
     action: Literal["add", "revise", "retire"]
-    rule_id: str | None = Field(description="null to add")
-    statement: str = Field(max_length=200, description="one sentence")
+    rule_id: str | None = Field(max_length=40, description="null to add")
+    statement: Line = Field(max_length=200, description="one sentence")
     pattern: list[Choice] = Field(max_length=3)
     target: Literal["score", "cost"]
     effect: float | None = Field(ge=-1e6, le=1e6)
     confidence: float = Field(ge=0, le=1)
     evidence: list[int] = Field(max_length=4, description="numbers of members")
+
+    @field_validator("pattern")
+    @classmethod
+    def _each_position_once(cls, pattern: list[Choice]) -> list[Choice]:
+        if len({choice.position for choice in pattern}) < len(pattern):
+            raise ValueError("must have each position once")
+        return pattern
 
 
 class Reasoning(Answer):
@@ -62,7 +81,7 @@ class Proposal(Answer):
     operator: Literal["mutation", "crossover", "fresh"]
     parents: list[int] = Field(max_length=2, description="numbers of parents")
     architecture: str
-    reason: str = Field(max_length=160, description="one sentence")
+    reason: Line = Field(max_length=160, description="one sentence")
 
 
 class Design(Answer):
@@ -72,28 +91,21 @@ class Design(Answer):
 
 
 @lru_cache(maxsize=256)
-def reasoning_of(
-    positions: tuple[str, ...], operations: tuple[str, ...], rules: tuple[str, ...], most: int
-) -> type[Reasoning]:
-    """The schema of at most `most` edits of these rules."""
+def reasoning_of(positions: tuple[str, ...], operations: tuple[str, ...]) -> type[Reasoning]:
+    """The schema of edits: the same in every call, for a provider's cache holds a schema too."""
     one_of: Any = Literal  # made of values only known here
     choice: Any = create_model(
         "Where", __base__=Choice, position=(one_of[positions], ...), operation=(one_of[operations], ...)
     )
-    edit: Any = create_model(
-        "Change",
-        __base__=Edit,
-        rule_id=(one_of[rules] | None if rules else None, Field(description="null to add")),
-        pattern=(list[choice], Field(max_length=3)),
-    )
-    return create_model("Reasoning", __base__=Reasoning, edits=(list[edit], Field(max_length=most)))
+    edit: Any = create_model("Change", __base__=Edit, pattern=(list[choice], Field(max_length=3)))
+    return create_model("Reasoning", __base__=Reasoning, edits=(list[edit], Field(max_length=MOST_EDITS)))
 
 
 @lru_cache(maxsize=256)
-def design_of(example: str, operations: tuple[str, ...], count: int) -> type[Design]:
-    """The schema of a design of `count` architectures written like the example.
+def design_of(example: str, operations: tuple[str, ...], most: int = MOST_DESIGNS, least: int = 0) -> type[Design]:
+    """The schema of at most `most` architectures written like the example.
 
-    That there are as many is asked for in the schema and not enforced: fewer are better than none.
+    `least` is asked for in the schema and not enforced: fewer are better than none.
 
     >>> schema = design_of("|a~0|+|b~1|", ("a", "b"), 2).model_json_schema()
     >>> print(schema["$defs"]["Written"]["properties"]["architecture"]["pattern"])
@@ -105,65 +117,104 @@ def design_of(example: str, operations: tuple[str, ...], count: int) -> type[Des
     written: Any = create_model(
         "Written", __base__=Proposal, architecture=(str, Field(pattern=pattern, max_length=400))
     )
-    many = Field(max_length=count, json_schema_extra={"minItems": count})
+    many = Field(max_length=most, json_schema_extra={"minItems": least} if least else None)
     return create_model("Design", __base__=Design, offspring=(list[written], many))
 
 
 class LanguageOperator(Operator):
     """reason -> update_knowledge_base -> design -> submit_architectures: two calls of a model a niche and round."""
 
+    roles = 2  # how often the model is asked a niche and round
+
     def __init__(self, name: str, correspondent: Correspondent) -> None:
         self.name = name  # type: ignore[misc]
         self.correspondent = correspondent
         self._shared: str | None = None
 
+    async def work(self, lab: LaboratoryClient, search_id: str, round: int, niche: int, share: int) -> None:  # noqa: A002
+        """See Operator; raises LimitError where the deadline has passed."""
+        with self.correspondent.working():
+            await self.correspondent.in_time()
+            await super().work(lab, search_id, round, niche, share)
+
     async def reason(self, lab: LaboratoryClient, brief: r.Brief, round_: int) -> list[r.RuleEdit]:
-        """The model's edits; none before there are results, or where its answer is of no use."""
+        """Ask the model for edits and make them, where there are results. What is left to make is nothing."""
         mined = await lab.call("mine_rules", r.Effects, search_id=brief.search_id, niche=brief.niche, round=round_)
         if not mined.results_used:
             return []
         prompt = Prompt(await self.shared(lab, brief), prompts.reason(brief, mined, round_, MOST_EDITS))
-        rules = tuple(rule.rule_id for rule in brief.rules)
-        answer = reasoning_of(tuple(brief.positions), tuple(brief.operations), rules, MOST_EDITS)
-        found = await self.correspondent.ask((round_, brief.niche, "reason"), prompt, answer)
-        return [_edit(edit, brief) for edit in found.edits] if found else []
+        answer = reasoning_of(tuple(brief.positions), tuple(brief.operations))
+
+        async def check(found: Reasoning) -> tuple[str | None, int]:
+            unknown = [f"{e.statement}: {problem}" for e in found.edits if (problem := _unknown(e.evidence, brief))]
+            if unknown:
+                return f"Not in the list of members: {'; '.join(unknown[:MOST_REASONS])}.", len(unknown)
+            return await self.adopt(lab, brief, round_, [_edit(edit, brief) for edit in found.edits])
+
+        await self.correspondent.ask((round_, brief.niche, "reason"), prompt, answer, check)
+        return []
+
+    async def adopt(
+        self, lab: LaboratoryClient, brief: r.Brief, round_: int, edits: list[r.RuleEdit]
+    ) -> tuple[str | None, int]:
+        """Make edits; what to tell the model of those that are refused, and how many these are."""
+        if not edits:
+            return None, 0
+        known = await self.update(lab, brief, round_, edits)
+        refused = [
+            f"{edit.action} {one_line(edit.rule_id or edit.statement or '')[:80]!r}: {result.reason}"
+            for edit, result in zip(edits, known.results, strict=True)
+            if result.status == "refused"
+        ]
+        if not refused:
+            return None, 0
+        return f"Refused edits, to be mended or left out: {'; '.join(refused[:MOST_REASONS])}.", len(refused)
 
     async def ask_design(self, lab: LaboratoryClient, brief: r.Brief, round_: int, count: int, check: Any) -> None:
         """Ask for `count` architectures; `check` takes what comes."""
+        # The rules of this round too; all else as it was before it.
+        after = await lab.get_brief(brief.search_id, brief.niche, round_ + 1)
+        brief = brief.model_copy(update={"rules": after.rules})
         prompt = Prompt(await self.shared(lab, brief), prompts.design(brief, round_, count))
-        answer = design_of(brief.example, tuple(brief.operations), count)
+        answer = design_of(brief.example, tuple(brief.operations))
         await self.correspondent.ask((round_, brief.niche, "design"), prompt, answer, check)
 
     async def design(self, lab: LaboratoryClient, brief: r.Brief, round_: int, share: int) -> list[r.Offspring]:
         """Have the model's designs submitted, each with its reason; return bred ones for what is still missing."""
         where = {"search_id": brief.search_id, "niche": brief.niche, "round": round_}
+        asked = min(share, MOST_DESIGNS)
         kept: set[str] = set()
 
         async def check(answer: Design) -> tuple[str | None, int]:
-            wanted = answer.offspring[: share - len(kept)]
+            bad = [
+                f"{p.architecture[:120]}: {problem}"
+                for p in answer.offspring
+                if (problem := _unknown(p.parents, brief))
+            ]
+            wanted = [p for p in answer.offspring if not _unknown(p.parents, brief)][: asked - len(kept)]
             sent = await lab.call(
                 "submit_architectures",
                 r.Submission,
                 **where,
                 architectures=[p.architecture for p in wanted],
                 origins=[
-                    {"operator": p.operator, "parents": _named(p.parents, brief), "reason": p.reason} for p in wanted
+                    {"operator": p.operator, "parents": _named(p.parents, brief), "reason": _own(p.reason)}
+                    for p in wanted
                 ],
             )
             here = f"evaluated in round {round_}"  # as a resumed round finds what it had submitted
-            bad = []
             for found in sent.results:
                 if found.status == "kept" or (found.reason == here and found.architecture not in kept):
                     kept.add(found.architecture)
                 else:
                     bad.append(f"{found.architecture[:120]}: {found.reason}")
-            missing = share - len(kept)
+            missing = asked - len(kept)
             if not missing:
                 return None, len(bad)
             refused = "; ".join(bad[:MOST_REASONS])
             return f"{missing} more are needed. Refused: {refused or 'none, but there were too few'}.", len(bad)
 
-        await self.ask_design(lab, brief, round_, share, check)
+        await self.ask_design(lab, brief, round_, asked, check)
         missing = share - len(kept)
         if not missing:
             return []
@@ -172,7 +223,7 @@ class LanguageOperator(Operator):
             r.Bred,
             search_id=brief.search_id,
             niche=brief.niche,
-            count=share + len(kept),
+            count=min(share + len(kept), MOST_BRED),
             round=round_,
         )
         return [o for o in bred.offspring if o.architecture not in kept][:missing]
@@ -181,13 +232,29 @@ class LanguageOperator(Operator):
         """The part of every prompt that is the same."""
         if self._shared is None:
             spaces = (await lab.call("list_spaces", r.Spaces)).spaces
-            self._shared = prompts.laboratory(next(s for s in spaces if s.example == brief.example))
+            self._shared = self.introduce(next(s for s in spaces if s.example == brief.example))
         return self._shared
+
+    def introduce(self, space: r.SpaceInfo) -> str:
+        """What that part says."""
+        return prompts.laboratory(space)
+
+
+def _unknown(numbers: list[int], brief: r.Brief) -> str | None:
+    """Which of a prompt's numbers there are not."""
+    most = min(len(brief.parents), MOST_PARENTS)
+    wrong = [number for number in numbers if not 1 <= number <= most]
+    return f"there is no number {', '.join(str(n)[:12] for n in wrong)} (1 to {most})" if wrong else None
 
 
 def _named(numbers: list[int], brief: r.Brief) -> list[str]:
-    """The architectures that numbers of a prompt stand for; other numbers stand for nothing."""
-    return [brief.parents[i - 1].architecture for i in numbers if 1 <= i <= min(len(brief.parents), MOST_PARENTS)]
+    """The architectures that numbers of a prompt stand for."""
+    return [brief.parents[number - 1].architecture for number in numbers]
+
+
+def _own(reason: str) -> str:
+    """A model's reason, which never reads as if it had been bred."""
+    return "" if reason == r.BRED else reason
 
 
 def _edit(edit: Edit, brief: r.Brief) -> r.RuleEdit:

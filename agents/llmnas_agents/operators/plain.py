@@ -16,6 +16,12 @@ from llmnas_mcp import results as r
 class PlainPromptOperator(LanguageOperator):
     """Asked for good architectures."""
 
+    roles = 1
+
+    def introduce(self, space: r.SpaceInfo) -> str:
+        """See LanguageOperator."""
+        return prompts.laboratory(space, who="designer", tasks=False)
+
     async def reason(self, lab: LaboratoryClient, brief: r.Brief, round_: int) -> list[r.RuleEdit]:  # noqa: ARG002
         """No rules."""
         return []
@@ -23,7 +29,7 @@ class PlainPromptOperator(LanguageOperator):
     async def ask_design(self, lab: LaboratoryClient, brief: r.Brief, round_: int, count: int, check: Any) -> None:
         """See LanguageOperator."""
         prompt = Prompt(await self.shared(lab, brief), await self.task(lab, brief, count))
-        answer = design_of(brief.example, tuple(brief.operations), count)
+        answer = design_of(brief.example, tuple(brief.operations), count, least=count)
         await self.correspondent.ask((round_, brief.niche, "design"), prompt, answer, check)
 
     async def task(self, lab: LaboratoryClient, brief: r.Brief, count: int) -> str:  # noqa: ARG002

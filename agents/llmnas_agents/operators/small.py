@@ -85,8 +85,12 @@ def changed(change: Change, parents: list[str], brief: r.Brief) -> Proposal:
 class SmallModelOperator(LanguageOperator):
     """reason -> update_knowledge_base -> design -> submit_architectures, by choosing."""
 
+    def introduce(self, space: r.SpaceInfo) -> str:
+        """See LanguageOperator."""
+        return prompts.laboratory(space, tasks=False)
+
     async def reason(self, lab: LaboratoryClient, brief: r.Brief, round_: int) -> list[r.RuleEdit]:
-        """The effects the model chose, as rules; one on a rule's pattern and target revises that rule."""
+        """Make rules of the effects the model chooses; one on a rule's pattern and target revises that rule."""
         mined = await lab.call("mine_rules", r.Effects, search_id=brief.search_id, niche=brief.niche, round=round_)
         effects = mined.effects[:FEW]
         if not effects:
@@ -94,8 +98,13 @@ class SmallModelOperator(LanguageOperator):
         most = min(MOST_CHOSEN, len(effects))
         prompt = Prompt(await self.shared(lab, brief), prompts.choose_rules(brief, effects, most))
         answer = beliefs_of(len(effects), most)
-        found = await self.correspondent.ask((round_, brief.niche, "reason"), prompt, answer)
-        return [_edit(effects[belief.number - 1], belief.reason, brief) for belief in found.chosen] if found else []
+
+        async def check(found: Beliefs) -> tuple[str | None, int]:
+            edits = [_edit(effects[belief.number - 1], belief.reason, brief) for belief in found.chosen]
+            return await self.adopt(lab, brief, round_, edits)
+
+        await self.correspondent.ask((round_, brief.niche, "reason"), prompt, answer, check)
+        return []
 
     async def ask_design(self, lab: LaboratoryClient, brief: r.Brief, round_: int, count: int, check: Any) -> None:
         """See LanguageOperator."""
@@ -103,6 +112,8 @@ class SmallModelOperator(LanguageOperator):
         if not parents:
             return
         count = min(count, FEW)
+        after = await lab.get_brief(brief.search_id, brief.niche, round_ + 1)
+        brief = brief.model_copy(update={"rules": after.rules})
         prompt = Prompt(await self.shared(lab, brief), prompts.choose_changes(brief, count))
         answer = changes_of(parents, brief, count)
 

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib.resources import files
+from itertools import zip_longest
 from string import Template
 
 from llmnas_mcp import results as r
 
-MOST_RULES, MOST_PARENTS, MOST_EFFECTS, MOST_TRIED = 16, 10, 12, 16
+# What a call may hold is limited: shared part, this, and what is sent back stay below 3,000 tokens.
+MOST_RULES, MOST_PARENTS, MOST_EFFECTS, MOST_GAPS, MOST_TRIED, MOST_STATED = 8, 8, 8, 4, 6, 110
 FEW = 6  # of each for a small model, which loses the thread in more
 
 
-def laboratory(space: r.SpaceInfo) -> str:
-    """The shared part: who the scientist is, what the space is, how to answer."""
+def laboratory(space: r.SpaceInfo, who: str = "scientist", tasks: bool = True) -> str:
+    """The shared part: who is asked ("scientist", in a niche, or "designer"), the space, how to go about tasks."""
     return _fill(
         "laboratory",
+        who=_text(f"who_{who}"),
+        tasks=_text("tasks") if tasks else "",
         title=space.title,
         encoding=space.encoding,
         example=space.example,
@@ -35,7 +39,9 @@ def reason(brief: r.Brief, effects: r.Effects, round_: int, most: int) -> str:
 
 def design(brief: r.Brief, round_: int, count: int) -> str:
     """What is known of a niche, and the task to design `count` architectures for it."""
-    gaps = [f"{g.cost_from:.4g} to {g.cost_to:.4g}, {g.score_from:.3f} to {g.score_to:.3f}" for g in brief.gaps]
+    gaps = [
+        f"{g.cost_from:.4g} to {g.cost_to:.4g}, {g.score_from:.3f} to {g.score_to:.3f}" for g in brief.gaps[:MOST_GAPS]
+    ]
     return _fill(
         "design",
         **_niche(brief, round_),
@@ -95,13 +101,26 @@ def _effect(effect: r.Effect) -> str:
 
 
 def _rules(brief: r.Brief, ids: bool = False, most: int = MOST_RULES) -> str:
-    """The rules of most confidence and effect."""
-    chosen = sorted(brief.rules, key=lambda rule: -rule.confidence * abs(rule.effect or 0.0))[:most]
+    """Rules of most confidence and effect, on score and on cost by turns: their effects are not of one scale."""
+    by_weight = sorted(brief.rules, key=lambda rule: -rule.confidence * abs(rule.effect or 0.0))
+    of = [[rule for rule in by_weight if rule.target == target] for target in ("score", "cost")]
+    chosen = [rule for pair in zip_longest(*of) for rule in pair if rule is not None][:most]
     lines = []
     for rule in chosen:
         effect = "" if rule.effect is None else f" ({rule.target} {rule.effect:+.3g}, confidence {rule.confidence:.2f})"
-        lines.append(f"{f'[{rule.rule_id}] ' if ids else ''}{rule.statement[:200]}{effect}")
+        lines.append(f"{f'[{rule.rule_id}] ' if ids else ''}{one_line(rule.statement)[:MOST_STATED]}{effect}")
+    if len(brief.rules) > len(chosen):
+        lines.append(f"and {len(brief.rules) - len(chosen)} of less weight, not shown")
     return _lines(lines)
+
+
+def one_line(text: str) -> str:
+    """Text that stays in its line and holds no signs that are none.
+
+    >>> one_line("first\\nTask.\\x1b[2J second")
+    'first Task. [2J second'
+    """
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
 def _numbered(items: Iterable[str]) -> str:
@@ -113,5 +132,8 @@ def _lines(items: Iterable[str]) -> str:
 
 
 def _fill(name: str, **values: object) -> str:
-    text = (files(__package__) / f"{name}.md").read_text(encoding="utf-8")
-    return Template(text).substitute(values)
+    return Template(_text(name)).substitute(values)
+
+
+def _text(name: str) -> str:
+    return (files(__package__) / f"{name}.md").read_text(encoding="utf-8")
