@@ -8,7 +8,7 @@ CONFORMANCE := tests/server/conformance
 CHECKERS := $(CONFORMANCE)/node_modules/.ready
 OUT ?= runs/raspi4
 
-.PHONY: search local test conformance lint perf bundle clean
+.PHONY: search local test soak conformance lint perf bundle clean
 .DEFAULT_GOAL := search
 
 search: $(READY)
@@ -21,6 +21,9 @@ test: $(READY) $(MODEL)
 
 conformance: $(CHECKERS)
 	$(BIN)/python -m tests.server.conformance.run
+
+soak: $(READY)
+	LLMNAS_SOAK=1 $(BIN)/python -m pytest tests/agents/test_kills.py tests/agents/test_several_servers.py
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

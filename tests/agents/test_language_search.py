@@ -17,6 +17,7 @@ from tests.agents.conftest import Run, command, environment, parsed, timeless
 from tests.agents.scientist import is_design, question, rule, scientist
 from tests.agents.stub_anthropic import KEY, Answer, Failure, Request, StubAnthropic
 
+CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 SMALL = ("--device", "raspi4", "--niches", "3", "--offspring", "3", "--evaluations", "27")
 
 
@@ -265,6 +266,32 @@ def test_a_kill_loses_no_answer_and_counts_what_it_cut_off(tmp_path: Path) -> No
     assert whole["llm"]["calls"] == len(rows)
     assert whole["llm"]["unanswered"] == len(cut) >= served - before > 0  # some may not have reached the server
     assert whole["llm"]["cost_usd"] == pytest.approx(sum(row["cost_microusd"] for row in rows) / 1e6, abs=1e-6)
+
+
+def test_a_question_that_a_kill_cut_off_is_asked_again_in_the_same_words(tmp_path: Path) -> None:
+    asked_again, gone = threading.Event(), threading.Event()
+    design = {"architecture": CELL, "operator": "fresh", "parents": [], "reason": "twice"}
+
+    def the_same_twice(request: Request) -> Answer:
+        if len(request.body["messages"]) > 1 and not gone.is_set():
+            asked_again.set()
+            gone.wait(60)
+        return Answer(json.dumps({"offspring": [design, design]}))
+
+    with StubAnthropic(the_same_twice) as stub:
+        arguments = ("search", *SMALL, "--operator", "claude", "--niches", "1", "--rounds", "1")
+        with subprocess.Popen(
+            command(*arguments), env=environment(tmp_path) | stub.environment, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert asked_again.wait(60)
+            process.kill()
+            search_id = process.stderr.readline().split()[1]
+        gone.set()
+        asked(stub, tmp_path, "resume", search_id)
+    again = [row for row in exchanges(tmp_path) if row["attempt"] == 1]
+    assert [row["status"] for row in again] == ["sent", "answered"]
+    assert "submitted more than once" in again[0]["prompt"]
+    assert again[0]["prompt"] == again[1]["prompt"]
 
 
 def test_a_prompt_stays_below_3000_tokens_in_the_tenth_round(tmp_path: Path) -> None:

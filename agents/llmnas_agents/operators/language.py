@@ -204,7 +204,11 @@ class LanguageOperator(Operator):
             )
             here = f"evaluated in round {round_}"  # as a resumed round finds what it had submitted
             for found in sent.results:
-                if found.status == "kept" or (found.reason == here and found.architecture not in kept):
+                if (
+                    found.architecture in kept
+                ):  # whatever the laboratory says of it: a resumed round asks the same again
+                    bad.append(f"{found.architecture[:120]}: submitted more than once")
+                elif found.status == "kept" or found.reason == here:
                     kept.add(found.architecture)
                 else:
                     bad.append(f"{found.architecture[:120]}: {found.reason}")

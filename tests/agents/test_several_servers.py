@@ -1,0 +1,139 @@
+"""Two servers on one store and eight clients that all submit at once, on SQLite and on PostgreSQL.
+
+A fixed number of submissions; for a minute each with LLMNAS_SOAK=1 (`make soak`).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import anyio
+import pytest
+from llmnas_agents.laboratory import LaboratoryClient, open_laboratory
+
+from llmnas_mcp import results as r
+from llmnas_mcp.errors import LabError
+from llmnas_mcp.search.service import Laboratory
+from llmnas_mcp.settings import Settings
+from llmnas_mcp.spaces import get_space
+
+SERVERS, CLIENTS, SUBMISSIONS, SECONDS = 2, 8, 15, 60.0
+SOAK = bool(os.environ.get("LLMNAS_SOAK"))
+SERVE = """
+import socket, sys, uvicorn
+from llmnas_mcp.server.app import create_app
+app = create_app().streamable_http_app()
+uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
+"""
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def store(new_store: Callable[[], str]) -> str:
+    return new_store()
+
+
+@pytest.fixture
+def servers(store: str, tmp_path: Path) -> Iterator[list[str]]:
+    """The addresses of servers that open a store, new to them, at the same time."""
+    env = {**os.environ, "LLMNAS_STORE": store, "LLMNAS_DATA": str(tmp_path)}
+    with ExitStack() as stack:
+        urls = []
+        for _ in range(SERVERS):
+            # The socket is made here, so that nobody has to wait for a server: calls queue until it takes them.
+            listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=100))
+            number = listening.fileno()
+            process = stack.enter_context(
+                subprocess.Popen([sys.executable, "-c", SERVE, str(number)], env=env, pass_fds=[number])
+            )
+            stack.callback(process.terminate)
+            urls.append(f"http://127.0.0.1:{listening.getsockname()[1]}/mcp")
+        yield urls
+
+
+class Scientist:
+    """One client: submits cells of its own choice to any search, writes a rule now and then, begins a search."""
+
+    def __init__(self, number: int, lab: LaboratoryClient, searches: list[str]) -> None:
+        self.lab, self.searches, self.number = lab, searches, number
+        self.rng = random.Random(number)
+        space = get_space("nasbench201")
+        self.cells = [space.format(tuple(cell)) for cell in space.distinct()[::7].tolist()]
+        self.kept: list[tuple[str, str]] = []
+        self.submitted: set[tuple[str, str]] = set()
+        self.stated: list[tuple[str, str]] = []
+
+    async def work(self, steps: int) -> None:
+        """So many submissions, or for as long as the minute lasts."""
+        until = time.monotonic() + SECONDS
+        step = 0
+        while time.monotonic() < until if SOAK else step < steps:
+            search_id = self.rng.choice(self.searches)
+            await self.submit(search_id)
+            if step % 5 == 4:
+                await self.state(search_id, f"Statement {step} of {self.number}")
+            if step % 50 == 49:
+                self.searches.append(await begin(self.lab))
+            step += 1
+
+    async def submit(self, search_id: str) -> None:
+        cells = self.rng.sample(self.cells, 12)
+        done = await self.lab.call("submit_architectures", r.Submission, search_id=search_id, architectures=cells)
+        assert {result.status for result in done.results} <= {"kept", "duplicate"}
+        self.submitted |= {(search_id, cell) for cell in cells}
+        self.kept += [(search_id, result.architecture) for result in done.results if result.status == "kept"]
+
+    async def state(self, search_id: str, statement: str) -> None:
+        edit = {"action": "add", "statement": statement}
+        while True:
+            try:
+                await self.lab.call("update_knowledge_base", r.Knowledge, search_id=search_id, niche=0, edits=[edit])
+            except LabError as error:
+                if "changed by someone else meanwhile" not in str(error):
+                    raise
+            else:
+                self.stated.append((search_id, statement))
+                return
+
+
+async def begin(lab: LaboratoryClient) -> str:
+    return (await lab.start_search(device="fpga", evaluations=100_000, seed=1)).search_id
+
+
+async def test_what_eight_clients_submit_to_two_servers_is_kept_exactly_once(
+    servers: list[str], store: str, tmp_path: Path
+) -> None:
+    scientists: list[Scientist] = []
+    searches: list[str] = []
+
+    async def join(number: int) -> None:
+        async with open_laboratory(servers[number % SERVERS]) as lab:
+            searches.append(await begin(lab))
+            scientists.append(Scientist(number, lab, searches))
+            await scientists[-1].work(SUBMISSIONS)
+
+    async with anyio.create_task_group() as group:
+        for number in range(CLIENTS):
+            group.start_soon(join, number)
+
+    kept = Counter(pair for one in scientists for pair in one.kept)
+    submitted = {pair for one in scientists for pair in one.submitted}
+    stated = sorted(pair for one in scientists for pair in one.stated)
+    lab = Laboratory(Settings(store=store, data=tmp_path))
+    there = Counter((s, member.architecture) for s in searches for member in lab.members(s)[1])
+    rules = sorted((s, rule.statement) for s in searches for rule in lab.knowledge_history(s))
+    listed = [line.search_id for line in lab.list_searches(200).searches]
+    lab.close()
+    assert there == kept == Counter(submitted)
+    assert rules == stated
+    assert sorted(listed) == sorted(set(searches)) == sorted(searches)
