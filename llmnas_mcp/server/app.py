@@ -9,7 +9,7 @@ from mcp.server.mcpserver import MCPServer
 
 from llmnas_mcp import __version__
 from llmnas_mcp.search.service import Laboratory
-from llmnas_mcp.server import prompts, resources
+from llmnas_mcp.server import logs, prompts, resources
 from llmnas_mcp.server.toolbox import Toolbox
 from llmnas_mcp.server.tools import instruments, niches, searches
 from llmnas_mcp.settings import Settings
@@ -49,6 +49,7 @@ def create_app(settings: Settings | None = None) -> MCPServer:
         lifespan=lifespan,
         log_level="WARNING",
     )
+    mcp.middleware.append(logs.log_calls)
     resources.register(mcp, lab)
     prompts.register(mcp)
     return mcp
