@@ -22,6 +22,7 @@ lint: $(READY)
 
 perf: $(READY)
 	$(BIN)/python perf/speed.py
+	$(BIN)/python perf/server.py
 	$(BIN)/python perf/search_quality.py
 
 clean:
