@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-import httpx2
 from mcp import Client, StdioServerParameters
 from pydantic import BaseModel
 
@@ -64,11 +63,8 @@ async def open_laboratory(server: str | None = None, store: str | None = None) -
 
     `store` is the SQLAlchemy URL of its searches (default: LLMNAS_STORE); a server at a URL has its own.
     """
-    try:
-        async with Client(_target(server, store)) as client:
-            yield LaboratoryClient(client)
-    except* httpx2.TransportError as group:
-        raise LabError(f"No laboratory answers at {server} ({group.exceptions[0]}). Is the server running?") from group
+    async with Client(_target(server, store)) as client:
+        yield LaboratoryClient(client)
 
 
 def _target(server: str | None, store: str | None) -> Any:
@@ -85,5 +81,7 @@ def _target(server: str | None, store: str | None) -> Any:
     if server.startswith(("http://", "https://")):
         if store:
             raise LabError("--store does not go with --server URL: the server has its own store. Leave one out.")
-        return server
+        from llmnas_agents.remote import connect
+
+        return connect(server)
     raise LabError(f"--server {server!r} is neither a URL (http://127.0.0.1:8000/mcp) nor 'stdio'.")
