@@ -199,7 +199,7 @@ def test_text_that_a_database_cannot_hold_is_refused_readably(new_store: Callabl
 
 def test_a_prompt_with_a_nul_can_be_kept_everywhere(new_store: Callable[[], str]) -> None:
     asked = Exchanges(new_store(), "x")
-    assert asked.send(Place(1, 0, "design", 0), "m", Prompt("a\0b", "c"), 0.5)
+    assert asked.send(Place(1, 0, "design", 0), "m", Prompt("a\0b", "c"), 0.5, 9)
     assert asked.ledger().unanswered_usd == 0.5
     asked.close()
 
