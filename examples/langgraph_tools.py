@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import os
 import sys
 from typing import Any
 
@@ -12,7 +13,7 @@ from langchain_core.tools import StructuredTool, ToolException
 from langgraph.graph import START, MessagesState, StateGraph
 from mcp import Client, StdioServerParameters
 
-SERVER = StdioServerParameters(command=sys.executable, args=["-m", "llmnas_mcp.server.main"])
+SERVER = StdioServerParameters(command=sys.executable, args=["-m", "llmnas_mcp.server.main"], env=dict(os.environ))
 CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 
 

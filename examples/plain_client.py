@@ -4,12 +4,13 @@
 """
 
 import asyncio
+import os
 import sys
 
 from mcp import Client, StdioServerParameters
 
 CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
-SERVER = StdioServerParameters(command=sys.executable, args=["-m", "llmnas_mcp.server.main"])
+SERVER = StdioServerParameters(command=sys.executable, args=["-m", "llmnas_mcp.server.main"], env=dict(os.environ))
 
 
 async def main() -> None:

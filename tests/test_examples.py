@@ -92,10 +92,11 @@ def test_claude_looks_a_latency_up_through_anthropics_tool_runner(tmp_path: Path
 
 
 @pytest.mark.parametrize(("key", "told"), [("", "Set ANTHROPIC_API_KEY"), ("wrong", "Claude could not be asked")])
-def test_the_tool_runner_says_what_is_wrong_with_the_key(key: str, told: str) -> None:
+def test_the_tool_runner_says_what_is_wrong_with_the_key(key: str, told: str, tmp_path: Path) -> None:
     with StubAnthropic([Failure(401)]) as stub:
         path = ROOT / "examples" / "claude_tool_runner.py"
-        env = {**os.environ, **stub.environment, "ANTHROPIC_API_KEY": key}
+        env = {**os.environ, **stub.environment, "LLMNAS_STORE": f"sqlite:///{tmp_path}/llmnas.db"}
+        env["ANTHROPIC_API_KEY"] = key
         done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, env=env, timeout=120)
     assert (done.stdout + done.stderr).startswith(told)
     assert "Traceback" not in done.stderr

@@ -24,5 +24,6 @@ def upgrade() -> None:
         sa.Column("created", sa.String(32), nullable=False),
         sa.Column("updated", sa.String(32), nullable=False),
         sa.Column("expires", sa.String(32), nullable=False),
+        if_not_exists=True,
     )
-    op.create_index("ix_tasks_expires", "tasks", ["expires"])
+    op.create_index("ix_tasks_expires", "tasks", ["expires"], if_not_exists=True)
