@@ -20,15 +20,6 @@ from pathlib import Path
 import numpy as np
 from mcp import Client, StdioServerParameters
 
-BARE = """
-from mcp.server.mcpserver import MCPServer
-mcp = MCPServer("bare")
-@mcp.tool()
-def echo(text: str) -> str:
-    return text
-mcp.run()
-"""
-
 
 def best(work: Callable[[], object], times: int = 5) -> float:
     """The shortest of several runs, in seconds."""
@@ -87,26 +78,14 @@ def instruments() -> None:
 
 
 async def server() -> None:
-    """Cold start and calls over stdio, against a server of the bare SDK with one echo tool."""
+    """The list of tools, and a large call over stdio; perf/server.py has cold start and small calls against a peer."""
     cell = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
     with tempfile.TemporaryDirectory() as folder:
         env = {**os.environ, "LLMNAS_STORE": f"sqlite:///{folder}/llmnas.db", "LLMNAS_DATA": folder}
         ours = StdioServerParameters(command=sys.executable, args=["-m", "llmnas_mcp.server.main"], env=env)
-        bare = StdioServerParameters(command=sys.executable, args=["-c", BARE])
-        start, size = {}, 0
-        for name, target in (("bare", bare), ("ours", ours)):
-            took = []
-            for _ in range(5):
-                began = time.perf_counter()
-                async with Client(target) as client:
-                    listed = await client.list_tools()
-                    took.append(time.perf_counter() - began)
-                    size = len(listed.model_dump_json(by_alias=True, exclude_none=True))
-            start[name] = min(took)
-        ratio = start["ours"] / start["bare"]
-        line("server, cold start to tools/list answered over stdio", start["ours"], f"{ratio:.2f} times the bare SDK's")
-        print(f"{'tools/list':62} {size / 4:10.0f} tokens (bytes / 4)")
         async with Client(ours) as client:
+            size = len((await client.list_tools()).model_dump_json(by_alias=True, exclude_none=True))
+            print(f"{'tools/list':62} {size / 4:10.0f} tokens (bytes / 4)")
             arguments = {"architectures": [cell] * 1000, "device": "raspi4"}
             await client.call_tool("query_latency", arguments)
             took = []

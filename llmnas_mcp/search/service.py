@@ -344,7 +344,9 @@ class Laboratory:
             if row is None:
                 recent = [line["search_id"] for line in self.store.list_searches(5, 0)[0]]
                 known = (
-                    f"The latest are {', '.join(recent)}." if recent else "There are none yet: start_search makes one."
+                    f"The latest are {', '.join(recent)}."
+                    if recent
+                    else "There are none yet: start one (llmnas search)."
                 )
                 raise NotFoundError(f"There is no search {search_id[:80]!r}. {known}")
             space, dataset = get_space(row["space"]), dataset_shape(row["dataset"])

@@ -53,12 +53,6 @@ async def test_the_request_is_the_prompt_with_its_shared_part_marked_for_the_cac
     assert request.headers["authorization"] == f"Bearer {HIDDEN}"
 
 
-async def test_how_much_to_think_is_sent_only_if_it_is_said(serve: Serve) -> None:
-    stub = serve([Answer(GOOD)])
-    await ask(Claude(effort="low"))
-    assert stub.requests[0].body["output_config"]["effort"] == "low"
-
-
 async def test_a_bad_answer_goes_back_with_what_is_wrong_with_it(serve: Serve) -> None:
     stub = serve([Answer(GOOD)])
     await ask(Claude(), Prompt("shared", "own", answer="{", error="That is no JSON."))

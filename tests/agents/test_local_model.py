@@ -13,8 +13,9 @@ from typing import Annotated, Literal
 
 import pytest
 from llmnas_agents.llm.base import Prompt, Reply
+from llmnas_agents.llm.engine import weights
 from llmnas_agents.llm.errors import ModelError
-from llmnas_agents.llm.local import Local, bounded, weights
+from llmnas_agents.llm.local import Local, bounded
 from pydantic import BaseModel, ConfigDict, Field
 
 from tests.agents.conftest import Run, parsed

@@ -17,8 +17,6 @@ if TYPE_CHECKING:  # loading it takes seconds: only who asks Claude waits for it
     from anthropic import APIStatusError, AsyncAnthropic
     from anthropic.types import Message, MessageParam, OutputConfigParam
 
-Effort = Literal["low", "medium", "high", "xhigh", "max"]
-
 TIMEOUT_S = 600  # of one try
 CONNECT_S = 10
 ADDED_TOKENS = 2_000  # room for what the API adds to a prompt: roles and the schema of the answer
@@ -36,16 +34,15 @@ class Claude(LanguageModel):
     """Claude by API: the model is LLMNAS_MODEL unless said, key and address are ANTHROPIC_API_KEY and _BASE_URL.
 
     `max_retries` of one call, for rate limits, overload and lost connections, as far apart as the server asks.
-    `effort`, where given, is how much the model thinks: thinking counts as output and within max_tokens.
+    Models think by default: that counts as output and within max_tokens.
     A model that the price table lacks is counted at the dearest price, and `price` says so.
 
     Raises ModelError at once where there is no key.
     """
 
-    def __init__(self, name: str | None = None, *, max_retries: int = 4, effort: Effort | None = None) -> None:
+    def __init__(self, name: str | None = None, *, max_retries: int = 4) -> None:
         self.name = name or os.environ.get("LLMNAS_MODEL") or DEFAULT_MODEL
         self.max_retries = max_retries
-        self.effort = effort
         price, known = price_of(self.name)
         lacking = "" if known else f"; {self.name} is not among them and counted at the dearest"
         self.price = f"prices of {price.looked_up}{lacking}"
@@ -59,10 +56,7 @@ class Claude(LanguageModel):
         import anthropic
 
         started = time.monotonic()
-        config: OutputConfigParam = {
-            "format": {"type": "json_schema", "schema": anthropic.transform_schema(answer)},
-            **({"effort": self.effort} if self.effort else {}),
-        }
+        config: OutputConfigParam = {"format": {"type": "json_schema", "schema": anthropic.transform_schema(answer)}}
         client = self._client()  # one a call: nothing to close later, and it runs in any event loop
         secrets = [secret for secret in (client.api_key, client.auth_token) if secret]
         problem, charged = "", False

@@ -9,7 +9,8 @@ import numpy as np
 from llmnas_agents import prompts
 from llmnas_agents.laboratory import LaboratoryClient
 from llmnas_agents.llm.base import Prompt
-from llmnas_agents.operators.language import LanguageOperator, design_of
+from llmnas_agents.operators.answers import design_of
+from llmnas_agents.operators.language import LanguageOperator
 from llmnas_mcp import results as r
 
 

@@ -18,7 +18,8 @@ from pydantic import Field, create_model
 from llmnas_agents import prompts
 from llmnas_agents.laboratory import LaboratoryClient
 from llmnas_agents.llm.base import Prompt
-from llmnas_agents.operators.language import Answer, Design, LanguageOperator, Proposal
+from llmnas_agents.operators.answers import Answer, Design, Proposal
+from llmnas_agents.operators.language import LanguageOperator
 from llmnas_agents.prompts import FEW
 from llmnas_mcp import results as r
 
@@ -112,8 +113,7 @@ class SmallModelOperator(LanguageOperator):
         if not parents:
             return
         count = min(count, FEW)
-        after = await lab.get_brief(brief.search_id, brief.niche, round_ + 1)
-        brief = brief.model_copy(update={"rules": after.rules})
+        brief = await self.with_new_rules(lab, brief, round_)
         prompt = Prompt(await self.shared(lab, brief), prompts.choose_changes(brief, count))
         answer = changes_of(parents, brief, count)
 
