@@ -17,7 +17,7 @@ search: $(READY)
 local: $(MODEL)
 
 test: $(READY) $(MODEL)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 conformance: $(CHECKERS)
 	$(BIN)/python -m tests.server.conformance.run

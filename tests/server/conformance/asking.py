@@ -37,7 +37,7 @@ def questions(box: Toolbox) -> None:
 
     def ask(ctx: Context, message: str, properties: dict[str, Any], required: list[str]) -> str:
         schema = {"type": "object", "properties": properties, "required": required}
-        answer = wait(ctx.session.elicitform, message, schema, related_request_id=ctx.request_id)
+        answer = wait(ctx.session.elicit_form, message, schema, related_request_id=ctx.request_id)
         return f"action={answer.action}, content={json.dumps(answer.content)}"
 
     @box.tool("Ask the client's model")

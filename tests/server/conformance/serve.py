@@ -5,14 +5,15 @@ Says its URL on standard output once it listens, and serves until it is ended.
 
 from __future__ import annotations
 
-import socket
+import logging
 import sys
 import warnings
 
-import uvicorn
 from mcp.shared.exceptions import MCPDeprecationWarning
 
+from llmnas_mcp.server import connections, http
 from llmnas_mcp.server.app import create_app
+from llmnas_mcp.settings import Settings
 from tests.server.conformance import fixtures
 
 
@@ -25,9 +26,20 @@ def main() -> None:
         fixtures.add_rest(app)
     else:
         app = create_app()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        print(f"http://127.0.0.1:{listening.getsockname()[1]}/mcp", flush=True)
-        uvicorn.Server(uvicorn.Config(app.streamable_http_app(), log_level="warning")).run(sockets=[listening])
+    log = logging.getLogger(connections.__name__)
+    log.setLevel(logging.INFO)
+    log.addHandler(Announcement())
+    http.serve(app, Settings(), "127.0.0.1", 0)
+
+
+class Announcement(logging.Handler):
+    """Prints where the server is, once it is there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler."""
+        before, said, url = record.getMessage().partition("serving on ")
+        if said and not before:
+            print(url, flush=True)
 
 
 if __name__ == "__main__":
