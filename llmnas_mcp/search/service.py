@@ -346,7 +346,7 @@ class Laboratory:
                 known = (
                     f"The latest are {', '.join(recent)}."
                     if recent
-                    else "There are none yet: start one (llmnas search)."
+                    else "There are none yet: start one (start_search, or llmnas search)."
                 )
                 raise NotFoundError(f"There is no search {search_id[:80]!r}. {known}")
             space, dataset = get_space(row["space"]), dataset_shape(row["dataset"])

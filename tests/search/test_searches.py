@@ -80,7 +80,9 @@ def test_a_wrong_setting_is_refused_with_the_value_and_what_is_allowed_and_no_se
 
 
 def test_an_unknown_search_is_told_with_the_latest_ones(lab: Laboratory) -> None:
-    with pytest.raises(NotFoundError, match=r"no search 'x'\. There are none yet: start one \(llmnas search"):
+    with pytest.raises(
+        NotFoundError, match=r"no search 'x'\. There are none yet: start one \(start_search, or llmnas search"
+    ):
         lab.get_search("x")
     known = lab.start_search(device="fpga").search_id
     with pytest.raises(NotFoundError, match=f"no search 'x'. The latest are {known}"):
