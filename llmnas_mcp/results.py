@@ -387,6 +387,9 @@ class Front(Result):
     igd_plus: float | None
     share: float | None = Field(description="hypervolume / that of the reference front")
     reference: str | None
+    true_share: float | None = Field(None, description="share in trained accuracy; null: no table, or not done")
+    true_share_random: float | None = Field(None, description="of random at as many evaluations")
+    judge: str | None = None
     truncated: bool
     next: str
 

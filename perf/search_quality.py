@@ -5,8 +5,7 @@
 
 Our evolution operator, through the graph and the tools, against pymoo's NSGA-II and random sampling at the same number
 of evaluations. An evaluation is one distinct architecture that can run on the device; none of the three pays for
-architectures it tries twice or that cannot run. NSGA-II: one integer per edge, uniform crossover (0.9), each edge
-redrawn with probability 1/6, population 20 (better here than 40).
+architectures it tries twice or that cannot run.
 
 With --operator, one that asks a language model takes NSGA-II's place. Told besides: valid proposals (evaluated: not
 refused, not tried before) among all of the answers that are whole, and rules written.
@@ -33,14 +32,8 @@ from llmnas_agents.llm.exchanges import Exchanges
 from llmnas_agents.operators import LANGUAGE, WITHOUT_NICHES, get_operator
 from llmnas_agents.runner import run, run_id
 from llmnas_agents.state import Deps
-from pymoo.algorithms.moo.nsga2 import NSGA2
-from pymoo.core.mutation import Mutation
-from pymoo.core.problem import Problem
-from pymoo.core.termination import Termination
-from pymoo.operators.crossover.ux import UniformCrossover
-from pymoo.operators.sampling.rnd import IntegerRandomSampling
-from pymoo.optimize import minimize
 
+from llmnas_mcp import baselines
 from llmnas_mcp import results as r
 from llmnas_mcp.devices import DEVICES
 from llmnas_mcp.pareto import hypervolume
@@ -138,54 +131,16 @@ def language(
         return asyncio.run(work(f"sqlite:///{folder}/llmnas.db"))
 
 
-def random_sampling(judge: Judge, device: str, dataset: str, seed: int, budget: int) -> list[int]:  # noqa: ARG001
-    """Architectures drawn uniformly from the space."""
-    rng, rows = np.random.default_rng(seed), dict[int, None]()
-    while len(rows) < budget:
-        row = judge.row(tuple(SPACE.sample(1, rng)[0].tolist()))
-        if judge.runs[row]:
-            rows[row] = None
-    return list(rows)
+def baseline(name: str) -> Method:
+    """One of `llmnas_mcp.baselines`."""
+
+    def method(judge: Judge, device: str, dataset: str, seed: int, budget: int) -> list[int]:  # noqa: ARG001
+        return list(baselines.run(baselines.METHODS[name], baselines.Problem(judge.landscape, budget), seed).paid)
+
+    return method
 
 
-class _RedrawEdges(Mutation):
-    def _do(self, problem, X, *args, random_state=None, **kwargs):  # type: ignore[no-untyped-def]  # noqa: ARG002, N803
-        hit = random_state.random(X.shape) < 1 / X.shape[1]
-        return np.where(hit, random_state.integers(0, problem.xu + 1, size=X.shape), X)
-
-
-def nsga2(judge: Judge, device: str, dataset: str, seed: int, budget: int) -> list[int]:  # noqa: ARG001
-    """The first `budget` distinct architectures that pymoo's NSGA-II asks for."""
-    paid = dict[int, None]()
-
-    class Cells(Problem):
-        def __init__(self) -> None:
-            edges = len(SPACE.positions)
-            most = np.array([len(c) - 1 for c in SPACE.choices])
-            super().__init__(n_var=edges, n_obj=2, n_ieq_constr=1, xl=np.zeros(edges), xu=most, vtype=int)
-
-        def _evaluate(self, X, out, *args, **kwargs):  # type: ignore[no-untyped-def]  # noqa: ARG002, N803
-            rows = [judge.row(tuple(int(v) for v in x)) for x in X]
-            paid.update((row, None) for row in rows if judge.runs[row])
-            out["F"] = np.where(judge.runs[rows][:, None], judge.points[rows], 9.0)
-            out["G"] = np.where(judge.runs[rows], -1.0, 1.0)[:, None]
-
-    class Paid(Termination):
-        def _update(self, algorithm):  # type: ignore[no-untyped-def]  # noqa: ARG002
-            return min(1.0, len(paid) / budget)
-
-    algorithm = NSGA2(
-        pop_size=20,
-        sampling=IntegerRandomSampling(),
-        crossover=UniformCrossover(prob=0.9),
-        mutation=_RedrawEdges(),
-        eliminate_duplicates=True,
-    )
-    minimize(Cells(), algorithm, Paid(), seed=seed)
-    return list(paid)[:budget]
-
-
-METHODS: dict[str, Method] = {"evolution": evolution, "nsga2": nsga2, "random": random_sampling}
+METHODS: dict[str, Method] = {"evolution": evolution, "nsga2": baseline("nsga2"), "random": baseline("random")}
 
 
 def shares(job: tuple[str, str, int, list[int], str | None]) -> tuple[dict[tuple[str, int], float], Counter[str]]:
@@ -195,7 +150,7 @@ def shares(job: tuple[str, str, int, list[int], str | None]) -> tuple[dict[tuple
     methods = METHODS
     if operator:
         asked = functools.partial(language, operator, found)
-        methods = {operator: asked, "evolution": evolution, "random": random_sampling}
+        methods = {operator: asked, "evolution": evolution, "random": baseline("random")}
     return {
         (name, budget): judge.share(method(judge, device, dataset, seed, budget))
         for name, method in methods.items()

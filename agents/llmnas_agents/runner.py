@@ -156,6 +156,7 @@ def estimate(search: r.Search, operator: str, model: LanguageModel) -> dict[str,
 async def front_json(lab: LaboratoryClient, search_id: str, wall_s: float, used: Ledger) -> dict[str, Any]:
     """The content of front.json."""
     search, front = await lab.get_search(search_id), await lab.compute_pareto_front(search_id)
+    truth = {"share": front.true_share, "random": front.true_share_random, "judge": front.judge}
     names = ("search_id", "space", "dataset", "device", "objective", "operator", "seed")
     return {
         **{name: getattr(search, name) for name in names},
@@ -167,6 +168,7 @@ async def front_json(lab: LaboratoryClient, search_id: str, wall_s: float, used:
         "members": search.used,
         "rules": search.rules,
         **({} if search.scored_by == "zero-cost" else {"scored_by": search.scored_by}),
+        **({} if front.judge is None else {"truth": truth}),
     }
 
 

@@ -6,7 +6,7 @@ only looked up for the architectures a search pays for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from llmnas_mcp.devices import Costs, Objective, cost_of
 from llmnas_mcp.errors import DataError
-from llmnas_mcp.pareto import front_of
+from llmnas_mcp.pareto import front_of, near_front_of
 from llmnas_mcp.results import ScoredBy
 from llmnas_mcp.scoring import Scores, has_atlas, looked_up, score_of
-from llmnas_mcp.search.members import Scale
+from llmnas_mcp.search.members import SCORE_MARGIN, Scale
 from llmnas_mcp.spaces import Dataset, Genotype, Genotypes, SearchSpace
 
 
@@ -85,6 +85,17 @@ class Landscape:
             rank = np.searchsorted(np.sort(self.params), own, side="right") / len(self.params)
             return Scores(rank, {}, ("computed",) * len(own))
         return score_of(self.space, genotypes, dataset=self.dataset, data=self.data, progress=progress)
+
+    def points(self, genotypes: Sequence[Genotype]) -> NDArray[np.float64]:
+        """Canonical genotypes as scaled points (n, 2), both minimised."""
+        rows = [self.rows[genotype] for genotype in genotypes]
+        return self.scale.objectives(list(self.scores(genotypes).score), list(self.costs.values[rows]))
+
+    def kept(self, genotypes: Sequence[Genotype]) -> list[Genotype]:
+        """The front of canonical genotypes with what errors may have kept off it, as searches keep it."""
+        rows = [self.rows[genotype] for genotype in genotypes]
+        margins = self.scale.margins(list(self.costs.values[rows]), self.costs.errors[rows], SCORE_MARGIN)
+        return [genotypes[i] for i in near_front_of(self.points(genotypes), margins)]
 
     @property
     def whole(self) -> bool:

@@ -9,6 +9,7 @@ from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from pydantic import BaseModel
 
 from llmnas_mcp.errors import NotFoundError
+from llmnas_mcp.reports import judged
 from llmnas_mcp.search import instruments
 from llmnas_mcp.search.service import Laboratory
 
@@ -38,7 +39,7 @@ def register(mcp: MCPServer, lab: Laboratory) -> None:
     def front(search_id: str) -> str:
         """Pareto front of a search."""
         with _not_found():
-            return _text(lab.compute_pareto_front(search_id))
+            return _text(judged(lab.compute_pareto_front(search_id), *lab.members(search_id)))
 
     @mcp.resource("llmnas://searches/{search_id}/knowledge", mime_type=JSON)
     def knowledge(search_id: str) -> str:

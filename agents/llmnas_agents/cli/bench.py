@@ -1,9 +1,10 @@
-"""Commands that compare searches: bench coverage."""
+"""Commands that compare: bench run, bench coverage."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -16,10 +17,133 @@ from llmnas_mcp.errors import LabError
 from llmnas_mcp.settings import Settings
 
 if TYPE_CHECKING:
+    from llmnas_agents.bench.plan import Job, Plan, Row
     from llmnas_mcp.reports import Comparison, Spread
 
-group = typer.Typer(help="Searches compared with each other.", no_args_is_help=True)
+group = typer.Typer(help="Searches and methods compared with each other.", no_args_is_help=True)
 app.add_typer(group, name="bench")
+Names = Annotated[str | None, typer.Option(metavar="A,B,...")]
+
+
+@group.command("run")
+def run_(
+    plan: Annotated[Path | None, typer.Argument(help="A YAML file of settings; options count more.")] = None,
+    datasets: Names = None,
+    devices: Names = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="Operators, with ablations (evolution+no-partition); random, nsga2, regularised-evolution,"
+            " local-search, exhaustive; MODULE:FUNCTION.",
+        ),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="How many: 0, 1, ... Default: 10.")] = None,
+    budgets: Annotated[str | None, typer.Option(metavar="N,N,...", help="Evaluations. Default: 400.")] = None,
+    limits: Annotated[
+        str | None, typer.Option(metavar="MS,MS,...", help="Tell the best accuracy under these. Default: quartiles.")
+    ] = None,
+    objective: Annotated[str | None, typer.Option(help="latency or energy.")] = None,
+    space: Annotated[str | None, typer.Option(help="The search space: see `llmnas spaces`.")] = None,
+    model: Annotated[str | None, typer.Option(help="Of operators that ask one.")] = None,
+    max_cost: Annotated[float | None, typer.Option(min=0, help="US dollars a run may cost.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=0, help="Tokens a run may use.")] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Runs at once. Default: the number of cores.")] = os.cpu_count()
+    or 1,
+    parquet: Annotated[bool, typer.Option("--parquet", help="Leave runs.parquet too.")] = False,
+    folder: Annotated[Path, typer.Option("--out", help="What is there already is not run again.")] = Path("bench"),
+) -> None:
+    """Run methods on datasets and devices, and judge them by trained accuracies where a table of them is imported.
+
+    Leaves runs.csv, tables.md, tables.tex and hypervolume.png and .svg in --out; the same command goes on where it was
+    stopped.
+    """
+    from llmnas_agents.bench.plan import read_plan
+
+    lists = {"datasets": datasets, "devices": devices, "methods": methods, "budgets": budgets, "limits": limits}
+    flags: dict[str, Any] = {name: [one.strip() for one in v.split(",")] for name, v in lists.items() if v is not None}
+    single: dict[str, Any] = {"seeds": seeds, "objective": objective, "space": space, "model": model}
+    single |= {"max_cost": max_cost, "max_tokens": max_tokens}
+    flags |= {name: value for name, value in single.items() if value is not None}
+    settings = read_plan(plan, flags)
+    settings.check()
+    rows, failed = _run_all(settings, folder, processes)
+    if rows:
+        _leave(rows, folder, parquet)
+    for key, reason in list(failed.items())[:5]:
+        err.print(Text(f"failed: {key}: {reason}"))
+    if failed:
+        raise LabError(f"{len(failed)} of {len(settings.jobs())} runs failed. The same command tries them again.")
+
+
+def _run_all(plan: Plan, folder: Path, processes: int) -> tuple[list[Row], dict[str, str]]:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from llmnas_agents.bench.runs import run_plan
+
+    jobs = plan.jobs()
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(TextColumn("{task.description}", markup=False), *columns, console=err) as shown:
+        task = shown.add_task("runs", total=len(jobs))
+        ended = 0
+
+        def tell(job: Job, reason: str | None) -> None:
+            nonlocal ended
+            ended += 1
+            shown.update(task, advance=1, description=f"{job.method} on {job.device}, {job.dataset}")
+            if not err.is_terminal and (ended == 1 or ended % 20 == 0 or reason):
+                err.print(
+                    f"{ended} run{'s' * (ended > 1)} ended, now {job.key}" + (f" failed: {reason}" if reason else "")
+                )
+
+        def begin(done: int) -> None:
+            shown.update(task, completed=done)
+
+        try:
+            return run_plan(plan, folder, processes, begin, tell)
+        except KeyboardInterrupt:
+            err.print("Stopped. Nothing is lost: the same command goes on.")
+            raise
+
+
+def _leave(rows: list[Row], folder: Path, parquet: bool) -> None:
+    """Write tables and figures, and show the short table."""
+    from llmnas_agents.bench import tables
+    from llmnas_agents.bench.figure import plot_curves
+
+    found, devices, limits = tables.summary(rows), tables.by_device(rows), tables.under_limits(rows)
+    judges = " and ".join(dict.fromkeys(row["judge"] for row in rows))
+    note = (
+        f"HV share (up), IGD and IGD+ (down): against the exact front in accuracy and {rows[0]['objective']}, by"
+        f" {judges}. HV share by score: against the best front there is by the zero-cost score. Each is the mean over"
+        " devices and seeds ± half its 95 % interval over seeds."
+    )
+    text = "\n".join([note, "", *(tables.markdown(*table) for table in (found, devices, limits))])
+    tidied = tables.tidy(rows)
+    files = {
+        "runs.csv": tables.csv_of(tidied),
+        "tables.md": text.encode(),
+        "tables.tex": "\n".join(tables.latex(*table) for table in (found, devices, limits)).encode(),
+        "hypervolume.png": plot_curves(rows, "png"),
+        "hypervolume.svg": plot_curves(rows, "svg"),
+    }
+    if parquet:
+        files["runs.parquet"] = tables.parquet_of(tidied)
+    for name, content in files.items():
+        write_whole(folder / name, content)
+    shown = Table(*found[0], box=SIMPLE_HEAD)
+    for line in found[1]:
+        shown.add_row(*map(Text, line))
+    out.print(shown)
+    err.print(note)
+    err.print(f"saved {', '.join(files)} in {folder}")
 
 
 @group.command()

@@ -230,6 +230,9 @@ def _finish(front: dict[str, Any], as_json: bool) -> None:
         err.print(
             f"{front['evaluations']} evaluations in {front['wall_s']:.1f} s, hypervolume {front['hypervolume']:.4f}."
         )
+        if truth := front.get("truth"):
+            beside = "" if truth["random"] is None else f", random at as many evaluations {truth['random']:.4f}"
+            err.print(f"In truth {truth['share']:.4f} of the exact front's hypervolume{beside} ({truth['judge']}).")
         if llm := front["llm"] if front["llm"]["calls"] else None:
             err.print(
                 f"Model: {llm['calls']} calls, {llm['input_tokens']:,} tokens in ({llm['cache_read_tokens']:,} of them"

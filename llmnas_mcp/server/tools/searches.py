@@ -10,6 +10,7 @@ from pydantic import Field
 
 from llmnas_mcp import results as r
 from llmnas_mcp.errors import LabError
+from llmnas_mcp.reports import judged, plot_front
 from llmnas_mcp.search.fronts import Point, front_of_points
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.server.arguments import Dataset, Device, Limit, Objective, Offset, SearchId, Space
@@ -64,22 +65,24 @@ def register(box: Toolbox, lab: Laboratory) -> None:
         """Searches remembered, newest first."""
         return lab.list_searches(limit, offset)
 
-    @box.tool("Compute a Pareto front")
+    @box.tool("Compute a Pareto front", long=True)
     def compute_pareto_front(
+        ctx: Context,
         search_id: SearchId | None = None,
         points: Annotated[list[Point] | None, Field(max_length=10_000)] = None,
     ) -> r.Front:
         """The architectures no other clearly beats in score and cost: of a search, or of points given instead."""
         if (search_id is None) == (points is None):
             raise LabError("Give either search_id or points.")
-        return front_of_points(points or []) if search_id is None else lab.compute_pareto_front(search_id)
+        if search_id is None:
+            return front_of_points(points or [])
+        front = lab.compute_pareto_front(search_id)
+        tell(ctx, 1, 2, "computed the front")
+        return judged(front, *lab.members(search_id))
 
     @box.tool("Draw a Pareto front", long=True)
     def plot_pareto_front(ctx: Context, search_id: SearchId) -> Image:
         """A picture of a search: all members by niche, and the front."""
         drawn = lab.members(search_id)
-        tell(ctx, 1, 3, "read the search")
-        from llmnas_mcp.reports import plot_front  # the first time it takes a second
-
-        tell(ctx, 2, 3, "loaded what draws")
+        tell(ctx, 1, 2, "read the search")
         return Image(data=plot_front(*drawn), format="png")

@@ -1,0 +1,1 @@
+"""Methods compared over datasets, devices, seeds and budgets, judged by trained accuracies. No search imports it."""

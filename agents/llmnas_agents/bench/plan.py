@@ -1,0 +1,151 @@
+"""What is to be compared: a small YAML file or flags, checked before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from llmnas_agents.operators import LANGUAGE, NO_KNOWLEDGE_BASE, OPERATORS, WITHOUT_NICHES
+from llmnas_mcp import __version__
+from llmnas_mcp.baselines import METHODS, method_of
+from llmnas_mcp.devices import DEVICES, cost_of
+from llmnas_mcp.errors import LabError, UnknownNameError
+from llmnas_mcp.results import ScoredBy
+from llmnas_mcp.settings import Settings
+from llmnas_mcp.spaces import get_space
+
+ABLATIONS = ("no-partition", "no-knowledge-base", "no-llm", "no-zero-cost")
+DEFAULT = ("evolution", *(f"evolution+{name}" for name in ABLATIONS if name != "no-llm"), *METHODS)
+Row = dict[str, Any]  # one run and how it was judged
+Positive = Annotated[int, Field(ge=1, le=100_000)]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: a method on a device, with a seed and a budget of evaluations."""
+
+    dataset: str
+    device: str
+    method: str
+    seed: int
+    budget: int
+
+    @property
+    def key(self) -> str:
+        """What tells it from every other run of a bench, in letters a file may be called by."""
+        method = "".join(c if c.isalnum() or c in "+-." else "_" for c in self.method)
+        return f"{self.dataset}-{self.device}-{method}-{self.budget}-{self.seed}"
+
+
+@dataclass(frozen=True)
+class Ours:
+    """How one of our operators searches: its name in a search, the number of niches (None: as the space falls)."""
+
+    operator: str
+    niches: int | None
+    scored_by: ScoredBy
+
+
+def ours_of(method: str) -> Ours | None:
+    """An operator of ours with its ablations (`evolution+no-partition`), or None for any other method.
+
+    Raises LabError for an ablation there is not, or that the operator has nothing of.
+    """
+    operator, *ablations = method.split("+")
+    if operator not in OPERATORS:
+        return None
+    for name in ablations:
+        if name not in ABLATIONS:
+            raise UnknownNameError(f"ablation of {operator}", name, ABLATIONS)
+    if "no-llm" in ablations:
+        operator = "evolution"
+    if "no-knowledge-base" in ablations:
+        if operator in WITHOUT_NICHES:
+            raise LabError(f"Method {method}: {operator} has no knowledge base to leave out.")
+        operator += NO_KNOWLEDGE_BASE
+    one = "no-partition" in ablations or operator in WITHOUT_NICHES
+    return Ours(operator, 1 if one else None, "params" if "no-zero-cost" in ablations else "zero-cost")
+
+
+class Plan(BaseModel):
+    """A comparison. `limits`: costs (ms or mJ) under which the best accuracy is told; none: the device's quartiles."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    space: str = "nasbench201"
+    objective: str = "latency"
+    datasets: list[str] = Field(["cifar10", "cifar100"], min_length=1)
+    devices: list[str] = Field(list(DEVICES), min_length=1)
+    methods: list[str] = Field(list(DEFAULT), min_length=1)
+    seeds: Annotated[int, Field(ge=1, le=1000, description="how many: 0, 1, ...")] = 10
+    budgets: list[Positive] = Field([400], min_length=1)
+    limits: list[Annotated[float, Field(gt=0)]] = Field([], max_length=8)
+    # Of operators that ask a model; limits hold for each run.
+    model: str | None = None
+    max_cost: float | None = None
+    max_tokens: int | None = None
+
+    def jobs(self) -> list[Job]:
+        """Every run, those of one device together; what draws nothing is run once."""
+        found = []
+        for dataset in self.datasets:
+            for device in self.devices:
+                for method in self.methods:
+                    once = method == "exhaustive"
+                    for budget in self.budgets[:1] if once else self.budgets:
+                        found += [
+                            Job(dataset, device, method, seed, budget) for seed in range(1 if once else self.seeds)
+                        ]
+        return list(dict.fromkeys(found))
+
+    def check(self) -> None:
+        """Raise LabError for the first name that does not exist, before anything is run."""
+        space = get_space(self.space)
+        for method in self.methods:
+            if ours_of(method) is None and method not in METHODS and ":" not in method:
+                raise UnknownNameError("method", method, [*OPERATORS, *METHODS, "MODULE:FUNCTION"])
+            if ours_of(method) is None:
+                method_of(method)
+        for dataset in self.datasets:
+            for device in self.devices:
+                cost_of(
+                    space,
+                    [space.parse(space.example)],
+                    device=device,
+                    dataset=dataset,
+                    objective=self.objective,  # type: ignore[arg-type]
+                    data=Settings().data,
+                )
+        asks = any((own := ours_of(method)) and own.operator in LANGUAGE for method in self.methods)
+        for name in ("model", "max_cost", "max_tokens"):
+            if getattr(self, name) is not None and not asks:
+                raise LabError(f"{name}: no method here asks a model. Leave it out.")
+
+    @property
+    def same(self) -> dict[str, Any]:
+        """What runs in one folder must have in common."""
+        return {**self.model_dump(include={"space", "objective", "limits", "model"}), "version": __version__}
+
+
+def read_plan(path: Path | None, flags: dict[str, Any]) -> Plan:
+    """A plan from a YAML file and flags, which count more. Raises LabError with what is wrong and what is allowed."""
+    import yaml
+
+    content: Any = {}
+    if path is not None:
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except OSError as error:
+            raise LabError(f"{path} cannot be read ({error.strerror}). Give a YAML file.") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise LabError(f"{path} is not YAML: {' '.join(str(error).split())[:200]}") from None
+        if not isinstance(content, dict):
+            raise LabError(f"{path} holds no settings. Give lines such as 'devices: [raspi4, fpga]'.")
+    try:
+        return Plan.model_validate({**content, **flags})
+    except ValidationError as error:
+        told = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)[:5]]
+        raise LabError(f"The plan: {'; '.join(told)}. Settings: {', '.join(Plan.model_fields)}.") from None

@@ -1,0 +1,68 @@
+"""What a search reached in truth, for afterwards: its front judged by trained accuracies, random sampling beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from llmnas_mcp import results as r
+from llmnas_mcp.baselines import METHODS, Problem, run
+from llmnas_mcp.benchmarks import Judge, Verdict
+from llmnas_mcp.errors import DataError
+from llmnas_mcp.search.handle import SearchHandle
+from llmnas_mcp.search.members import Member
+
+SEEDS = 5
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The judge, its verdict on a search's front with what is near it, and the mean share (up) of random sampling.
+
+    random: SEEDS runs of as many evaluations as the search had, by the same scores and limit; None where these would
+    have to be measured.
+    """
+
+    judge: Judge
+    verdict: Verdict
+    random: float | None
+
+
+def truth_of(handle: SearchHandle, members: Sequence[Member], *, estimated: bool = False) -> Truth | None:
+    """What a search reached in truth; None where no table tells, and no estimate is asked for, or nothing is known.
+
+    None too while the search may go on: who searches must not see.
+    """
+    if not members or sum(handle.shares(members)) > 0:
+        return None
+    landscape = handle.landscape
+    try:
+        judge = Judge.of(
+            handle.space, landscape.dataset.name, landscape.device, landscape.objective, landscape.data, handle.max_cost
+        )
+    except DataError:
+        return None
+    if judge.estimated and not estimated:
+        return None
+    random = None
+    if landscape.whole:
+        problems = [Problem(landscape, len(members), handle.max_cost) for _ in range(SEEDS)]
+        drawn = [run(METHODS["random"], problem, seed).architectures for seed, problem in enumerate(problems)]
+        random = float(np.mean([judge.verdict(landscape.kept(genotypes)).share for genotypes in drawn]))
+    return Truth(judge, judge.verdict([m.genotype for m in handle.near_front(members)]), random)
+
+
+def judged(front: r.Front, handle: SearchHandle, members: Sequence[Member]) -> r.Front:
+    """A search's front with what it is in truth, where imported tables tell."""
+    truth = truth_of(handle, members)
+    if truth is None:
+        return front
+    return front.model_copy(
+        update={
+            "true_share": truth.verdict.share,
+            "true_share_random": truth.random,
+            "judge": truth.judge.source,
+        }
+    )
