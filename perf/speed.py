@@ -77,6 +77,22 @@ def instruments() -> None:
     line("score of all 15,625 cells", best(lambda: score_of(space, cells, dataset=DATASETS["cifar10"], data=none)))
 
 
+def judges() -> None:
+    """A judge of a space without tables, and its verdict on as many architectures as a default search evaluates."""
+    from llmnas_mcp.benchmarks import Judge
+    from llmnas_mcp.spaces import get_space
+
+    space = get_space("nasbench201")
+
+    def of() -> Judge:
+        return Judge.of(space, "cifar10", "raspi4", "latency", Path("no tables"))
+
+    cells = [tuple(cell) for cell in space.sample(400, np.random.default_rng(0)).tolist()]
+    line("judge of all 15,625 cells, estimated", best(of))
+    judge = of()
+    line("verdict on 400 cells", best(lambda: judge.verdict(cells), 100))
+
+
 async def server() -> None:
     """The list of tools, and a large call over stdio; perf/server.py has cold start and small calls against a peer."""
     cell = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
@@ -112,4 +128,5 @@ if __name__ == "__main__":
     search()
     asyncio.run(server())
     instruments()
+    judges()
     fronts()
