@@ -1,0 +1,64 @@
+"""What a search is in truth, told when it is done and tables are imported, and not before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from llmnas_agents.laboratory import open_laboratory
+
+from llmnas_mcp import results as r
+from llmnas_mcp.benchmarks import Judge
+from llmnas_mcp.benchmarks.tables import import_measured
+from llmnas_mcp.spaces import get_space
+from tests.agents.conftest import Run, parsed
+
+pytestmark = pytest.mark.anyio
+SPACE = get_space("nasbench201")
+CONVOLUTIONS = (2, 3)
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Path:
+    """A made-up table of the whole space: convolutions cost, and the later ones are worth more."""
+    lines = ["arch_str,raspi4_latency,cifar10_test_200"]
+    for genotype in SPACE.genotypes():
+        cost = 1 + sum(3 * (op == 3) + (op == 2) for op in genotype)
+        accuracy = 50 + sum((i + op) * (op in CONVOLUTIONS) for i, op in enumerate(genotype))
+        lines.append(f"{SPACE.format(genotype)},{cost},{accuracy}")
+    (tmp_path / "made_up.csv").write_text("\n".join(lines) + "\n")
+    import_measured(tmp_path / "made_up.csv", SPACE, tmp_path / "tables", "cifar10")
+    return tmp_path / "tables"
+
+
+def test_a_finished_search_is_told_its_share_of_the_exact_front_and_that_of_random(llmnas: Run, tables: Path) -> None:
+    done = llmnas("search", "--device", "raspi4", "--evaluations", "60", "--json")
+    front = parsed(done)
+    judge = Judge.of(SPACE, "cifar10", "raspi4", "latency", tables)
+    asked = [SPACE.parse(point["architecture"]) for point in front["front"]]
+    assert front["truth"]["share"] == pytest.approx(judge.verdict(asked).share)
+    assert 0 < front["truth"]["random"] < 1
+    assert front["truth"]["judge"] == "table:made_up"
+    said = llmnas("resume", front["search_id"]).stderr
+    assert f"In truth {front['truth']['share']:.4f} of the exact front's hypervolume, random" in said
+
+
+def test_without_a_table_of_accuracies_nothing_is_said_of_the_truth(llmnas: Run) -> None:
+    front = parsed(llmnas("search", "--device", "raspi4", "--evaluations", "20", "--json"))
+    assert "truth" not in front
+
+
+async def test_a_search_under_way_sees_nothing_of_the_truth(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMNAS_DATA", str(tables))
+    async with open_laboratory(store=f"sqlite:///{tables}/llmnas.db") as lab:
+        started = await lab.start_search(device="raspi4", evaluations=2, niches=1)
+        cells = ["|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|", SPACE.example]
+        seen = []
+        for cell in cells:
+            await lab.call(
+                "submit_architectures", r.Submission, search_id=started.search_id, architectures=[cell], niche=0
+            )
+            seen.append(await lab.compute_pareto_front(started.search_id))
+    assert (seen[0].true_share, seen[0].true_share_random, seen[0].judge) == (None, None, None)
+    assert seen[1].true_share is not None
+    assert seen[1].judge == "table:made_up"
