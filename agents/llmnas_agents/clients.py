@@ -149,11 +149,14 @@ def merged(client: Client, text: str, path: Path) -> str:
     """The text of the client's file with our server in it, and all else as it was.
 
     Of an entry that is there already, the command is set, and what else it says stays. Raises LabError for a file
-    that cannot be read, or whose entry of our name is no command.
+    that cannot be read, or whose entry of our name starts something else.
     """
     old = servers_in(client, text, path).get(NAME)
-    if old is not None and (not isinstance(old, dict) or "url" in old):
-        raise LabError(f'"{NAME}" in {path} is a server of another kind. Remove it there, then install again.')
+    if old is not None and not _is_ours(old):
+        raise LabError(
+            f'"{NAME}" in {path} is a server of another kind. Nothing was changed: remove or rename it there, then'
+            " install again."
+        )
     whole = text if text.strip() or path.suffix == ".toml" else "{}\n"
     expected = _read(client, whole, path)
     for keys, value in _changes(client, old).items():
@@ -166,6 +169,13 @@ def merged(client: Client, text: str, path: Path) -> str:
     if _read(client, whole, path) != expected:
         raise LabError(f"{path} is written in a way that cannot be added to. {_by_hand(client)}")
     return whole
+
+
+def _is_ours(entry: Any) -> bool:
+    """Whether a server that goes by our name is started as ours is, be it from a place that is gone."""
+    if not isinstance(entry, dict) or "url" in entry or entry.get("type", "stdio") != "stdio":
+        return False
+    return bool(re.search("llmnas[-_]mcp", json.dumps([entry.get("command"), entry.get("args")], default=str)))
 
 
 def _changes(client: Client, old: dict[str, Any] | None) -> dict[tuple[str, ...], Any]:
@@ -189,7 +199,7 @@ def _read(client: Client, text: str, path: Path) -> dict[str, Any]:
     try:
         loads: Callable[[str], Any] = jsonc.loads if client.comments else json.loads
         found = tomllib.loads(text) if path.suffix == ".toml" else loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LabError(f"{path} is broken: {error}. {_by_hand(client)}") from None
     if not isinstance(found, dict):
         raise LabError(f"{path} does not hold settings by name. {_by_hand(client)}")
@@ -202,12 +212,15 @@ def _by_hand(client: Client) -> str:
 
 def _put_toml(text: str, keys: tuple[str, ...], value: Any) -> str:
     import tomlkit
+    from tomlkit.items import InlineTable
 
     document = tomlkit.parse(text)
     table: Any = document
     for key in keys[:-1]:
         if key not in table:
-            table[key] = tomlkit.table(is_super_table=table is document)
+            inline = isinstance(table, InlineTable)
+            table[key] = tomlkit.inline_table() if inline else tomlkit.table(is_super_table=table is document)
         table = table[key]
     table[keys[-1]] = value
-    return tomlkit.dumps(document)
+    new = tomlkit.dumps(document)
+    return re.sub(r"(?<!\r)\n", "\r\n", new) if "\r\n" in text and not re.search(r"(?<!\r)\n", text) else new

@@ -15,7 +15,7 @@ from mcp.types import INVALID_PARAMS
 from llmnas_mcp import __version__
 from llmnas_mcp.errors import UnknownNameError
 from llmnas_mcp.search.service import Laboratory
-from llmnas_mcp.server import completions, logs, prompts, resources
+from llmnas_mcp.server import completions, logs, prompts, resources, subscriptions
 from llmnas_mcp.server.changes import StoreBus
 from llmnas_mcp.server.jobs import Work, working
 from llmnas_mcp.server.tasks import Tasks
@@ -92,4 +92,5 @@ def create_app(
     resources.register(mcp, lab)
     prompts.register(mcp, {tool.name for tool in tools})
     completions.register(mcp, lab)
+    subscriptions.register(mcp, changes)
     return mcp

@@ -11,6 +11,7 @@ from mcp.types import Completion
 from llmnas_mcp.devices import DEVICES
 from llmnas_mcp.search import instruments
 from llmnas_mcp.search.service import Laboratory
+from llmnas_mcp.server.trouble import readable
 
 MOST = 100  # the protocol's limit
 
@@ -33,7 +34,8 @@ def register(mcp: MCPServer, lab: Laboratory) -> None:
             return None
         before, comma, last = typed.rpartition(",") if name == "avoid" else ("", "", typed)
         last = last.strip().lower()
-        known = await to_thread.run_sync(offers[name])
+        with readable():
+            known = await to_thread.run_sync(offers[name])
         found = sorted((n for n in known if last in n.lower()), key=lambda n: not n.lower().startswith(last))
         values = [f"{before}{comma}{' ' * bool(comma)}{n}" for n in found]
         return Completion(values=values[:MOST], total=len(values), has_more=len(values) > MOST)

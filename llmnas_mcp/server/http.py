@@ -83,6 +83,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port < 1 << 16:  # the system would take what is left of it after 65536
+        raise LabError(f"There is no port {port}. Choose a --port from 1 to 65535, or 0 for any free one.")
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         # With the protocol's number: by it asyncio knows TCP, and sends an answer's parts without waiting between them.
@@ -91,7 +93,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(128)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         fix = "Choose another --port, or 0 for any free one."
         raise LabError(f"Cannot listen on {host} port {port} ({error}). {fix}") from error
     return listener

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from llmnas_mcp.search.store import Store
 from llmnas_mcp.search.tasks import INTERNAL_ERROR, Status, Task, TaskStore
 from llmnas_mcp.server.progress import noted
+from llmnas_mcp.server.trouble import readable
 
 logger = logging.getLogger(__name__)
 Returned = TypeVar("Returned")
@@ -38,7 +39,8 @@ class Work:
 
     async def ask(self, method: Callable[..., Returned], *arguments: Any) -> Returned:
         """Call a method of the store in a thread."""
-        return await anyio.to_thread.run_sync(method, *arguments, limiter=self.threads)
+        with readable():
+            return await anyio.to_thread.run_sync(method, *arguments, limiter=self.threads)
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from llmnas_mcp.errors import NotFoundError
 from llmnas_mcp.reports import judged
 from llmnas_mcp.search import instruments
 from llmnas_mcp.search.service import Laboratory
+from llmnas_mcp.server.trouble import readable
 
 JSON = "application/json"
 
@@ -27,24 +28,25 @@ def register(mcp: MCPServer, lab: Laboratory) -> None:
     @mcp.resource("llmnas://devices", mime_type=JSON)
     def devices() -> str:
         """Devices and where their numbers come from."""
-        return _text(instruments.list_devices("nasbench201", lab.settings.data))
+        with readable():
+            return _text(instruments.list_devices("nasbench201", lab.settings.data))
 
     @mcp.resource("llmnas://searches/{search_id}", mime_type=JSON)
     def search(search_id: str) -> str:
         """State of a search."""
-        with _not_found():
+        with readable(), _not_found():
             return _text(lab.get_search(search_id))
 
     @mcp.resource("llmnas://searches/{search_id}/front", mime_type=JSON)
     def front(search_id: str) -> str:
         """Pareto front of a search."""
-        with _not_found():
+        with readable(), _not_found():
             return _text(judged(lab.compute_pareto_front(search_id), *lab.members(search_id)))
 
     @mcp.resource("llmnas://searches/{search_id}/knowledge", mime_type=JSON)
     def knowledge(search_id: str) -> str:
         """Every version of every rule of a search."""
-        with _not_found():
+        with readable(), _not_found():
             rules = lab.knowledge_history(search_id)
         return json.dumps({"rules": [rule.model_dump(mode="json") for rule in rules]})
 

@@ -55,13 +55,20 @@ class Toolbox:
         return register
 
     def chosen(self, read_only: bool, only: Collection[str] | None) -> list[Tool]:
-        """The tools, without those that write when `read_only`, and of `only` these when given."""
+        """The tools, without those that write when `read_only`, and of `only` these when given.
+
+        Raises UnknownNameError for a name that is no tool's, LabError where none is left.
+        """
         names = [tool.name for tool in self.tools]
         for name in only or ():
             if name not in names:
                 raise UnknownNameError("tool", name, names)
-        chosen = [tool for tool in self.tools if only is None or tool.name in only]
-        return [tool for tool in chosen if not read_only or (tool.annotations and tool.annotations.read_only_hint)]
+        allowed = [t for t in self.tools if not read_only or (t.annotations and t.annotations.read_only_hint)]
+        chosen = [tool for tool in allowed if only is None or tool.name in only]
+        if not chosen:
+            why = "--read-only leaves out all that --tools names" if only else "--tools names none"
+            raise LabError(f"No tool is left: {why}. Allowed: {', '.join(sorted(tool.name for tool in allowed))}.")
+        return chosen
 
 
 class ReadableTool(Tool):

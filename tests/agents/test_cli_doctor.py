@@ -84,6 +84,7 @@ def test_a_store_that_cannot_be_used_is_wrong_here_and_for_every_client(llmnas: 
     found = findings(llmnas("doctor", "--json", check=False))
     assert found["store"][0] == found["server"][0] == found["cursor"][0] == "wrong"
     assert "LLMNAS_STORE" in found["store"][2]
+    assert found["server"][2] == found["cursor"][2] == doctor.OWN_FIX  # to install it again would change nothing
     assert str(tmp_path / "llmnas.db") in found["cursor"][1]  # what the server said before it ended
 
 

@@ -134,10 +134,20 @@ def test_an_entry_of_ours_gets_the_new_command_and_keeps_what_its_owner_said(llm
     assert new.pop("env").items() >= {"MINE": "1"}.items()
     assert new == {"command": our_server()["command"], "args": [], "disabled": False, "type": "stdio"}
 
-    path = give(home, "codex", '[mcp_servers.llmnas]\ncommand = "x" # old\nstartup_timeout_sec = 5\n')
+    path = give(home, "codex", '[mcp_servers.llmnas]\ncommand = "llmnas-mcp" # old\nstartup_timeout_sec = 5\n')
     llmnas("install", "codex")
     assert "startup_timeout_sec = 5\n" in path.read_text()
     assert "# old" in path.read_text()
+
+
+def test_an_entry_of_ours_in_one_line_stays_in_one_line(llmnas: Run, home: Path) -> None:
+    path = give(home, "codex", '[mcp_servers]\nllmnas = {command = "llmnas-mcp", enabled = false}\n\n[a]\nx = 1\n')
+    llmnas("install", "codex")
+    lines = path.read_text().splitlines()
+    assert [lines[0], *lines[2:]] == ["[mcp_servers]", "", "[a]", "x = 1"]
+    entry = tomllib.loads(lines[1])["llmnas"]
+    assert (entry["command"], entry["enabled"]) == (our_server()["command"], False)
+    assert entry["env"].keys() == {"LLMNAS_STORE", "LLMNAS_DATA"}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -167,6 +177,17 @@ def test_comments_stay_where_the_client_reads_them(llmnas: Run, home: Path) -> N
 
 
 @pytest.mark.parametrize(
+    ("before", "lone"), [('a = "b"\r\n[mcp_servers.other]\r\ncommand = "x"\r\n', False), ('a = "b"\r\nc = 1\n', True)]
+)
+def test_lines_of_toml_end_as_those_that_were_there(llmnas: Run, home: Path, before: str, lone: bool) -> None:
+    path = give(home, "codex", before)
+    llmnas("install", "codex")
+    new = path.read_bytes().decode()
+    assert new.startswith(before)
+    assert (new.count("\n") > new.count("\r\n")) is lone
+
+
+@pytest.mark.parametrize(
     ("name", "text", "said"),
     [
         *((name, '{\n  "a": 1\n  "b": 2\n}', "line 3 column 3") for name in JSON_CLIENTS),
@@ -175,6 +196,10 @@ def test_comments_stay_where_the_client_reads_them(llmnas: Run, home: Path) -> N
         ("claude-code", '["a"]', "settings by name"),
         ("vscode", '{"servers": []}', "no table of servers"),
         ("cursor", '{"mcpServers": {"llmnas": {"url": "http://here/mcp"}}}', "another kind"),
+        ("claude-code", '{"mcpServers": {"llmnas": {"type": "sse", "command": "llmnas-mcp"}}}', "another kind"),
+        ("claude-desktop", '{"mcpServers": {"llmnas": {"command": "npx", "args": ["theirs"]}}}', "another kind"),
+        ("codex", '[mcp_servers.llmnas]\ncommand = "npx"\n', "another kind"),
+        ("vscode", '{"a": ' + "[" * 5000 + "]" * 5000 + "}", "recursion"),
         ("codex", "mcp_servers = 3\n", "no table of servers"),
         ("cursor", b"\xff\xfe{".decode("latin-1"), "broken"),
     ],
@@ -187,7 +212,7 @@ def test_a_file_that_cannot_be_added_to_is_refused_with_the_line_and_the_fix(
     assert done.returncode == 1
     assert said in done.stderr
     assert str(path) in done.stderr
-    assert "--print" in done.stderr or "Remove it" in done.stderr
+    assert "--print" in done.stderr or "remove or rename it" in done.stderr
     assert "Traceback" not in done.stderr
     assert path.read_bytes() == text.encode()
     assert list(path.parent.iterdir()) == [path]
@@ -209,6 +234,14 @@ def test_a_link_stays_a_link_and_an_empty_file_is_none(llmnas: Run, home: Path) 
     llmnas("install", "claude-code")
     assert (home / ".claude.json").is_symlink()
     assert "llmnas" in json.loads(real.read_text())["mcpServers"]
+
+
+def test_a_link_that_leads_to_itself_is_told_in_one_line(llmnas: Run, home: Path) -> None:
+    (home / ".claude.json").symlink_to(home / ".claude.json")
+    done = llmnas("install", "claude-code", check=False)
+    assert done.returncode == 1
+    assert "cannot be" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_an_unknown_client_is_told_with_those_there_are(llmnas: Run) -> None:

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import socket
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -25,16 +22,10 @@ from llmnas_mcp.errors import LabError
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
 from llmnas_mcp.spaces import get_space
+from tests.server import serving
 
 SERVERS, CLIENTS, SUBMISSIONS, SECONDS = 2, 8, 15, 60.0
 SOAK = bool(os.environ.get("LLMNAS_SOAK"))
-SERVE = """
-import socket, sys, uvicorn
-from llmnas_mcp.server.app import create_app
-app = create_app().streamable_http_app()
-uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
-"""
-
 pytestmark = pytest.mark.anyio
 
 
@@ -44,21 +35,13 @@ def store(new_store: Callable[[], str]) -> str:
 
 
 @pytest.fixture
-def servers(store: str, tmp_path: Path) -> Iterator[list[str]]:
-    """The addresses of servers that open a store, new to them, at the same time."""
-    env = {**os.environ, "LLMNAS_STORE": store, "LLMNAS_DATA": str(tmp_path)}
+def servers(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The addresses of servers that have one store."""
+    monkeypatch.setattr(
+        serving, "environment", lambda folder, _: {**os.environ, "LLMNAS_STORE": store, "LLMNAS_DATA": str(folder)}
+    )
     with ExitStack() as stack:
-        urls = []
-        for _ in range(SERVERS):
-            # The socket is made here, so that nobody has to wait for a server: calls queue until it takes them.
-            listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=100))
-            number = listening.fileno()
-            process = stack.enter_context(
-                subprocess.Popen([sys.executable, "-c", SERVE, str(number)], env=env, pass_fds=[number])
-            )
-            stack.callback(process.terminate)
-            urls.append(f"http://127.0.0.1:{listening.getsockname()[1]}/mcp")
-        yield urls
+        yield [stack.enter_context(serving.serving(tmp_path)).url for _ in range(SERVERS)]
 
 
 class Scientist:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +13,38 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import ResourceUpdated
-from mcp.types import PromptReference, ResourceTemplateReference
+from mcp.types import (
+    EmptyResult,
+    PromptReference,
+    ResourceTemplateReference,
+    ResourceUpdatedNotification,
+    SubscribeRequest,
+    SubscribeRequestParams,
+    UnsubscribeRequest,
+    UnsubscribeRequestParams,
+)
+from pydantic import TypeAdapter
 
+from llmnas_mcp.errors import DataError
+from llmnas_mcp.search.store import Store
+from llmnas_mcp.server import changes as watcher
+from llmnas_mcp.server import subscriptions
+from llmnas_mcp.server.app import create_app
 from tests.server.conftest import CELL, answer, server, session
+from tests.server.serving import serving
 from tests.server.test_surface import TOOLS, WRITERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from llmnas_mcp.settings import Settings
+
 pytestmark = pytest.mark.anyio
 
 SEARCH = PromptReference(name="search_for_device")
 EXPLAIN = PromptReference(name="explain_front")
+DEVICES = ("raspi4", "fpga", "pixel3")
+EMPTY = TypeAdapter(EmptyResult)
 
 
 @asynccontextmanager
@@ -65,6 +85,26 @@ def test_a_tool_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> N
     assert done.returncode == 1
     assert done.stderr.startswith("llmnas-mcp: Unknown tool 'query_latancy'")
     assert "Did you mean 'query_latency'?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--tools", " ,"], "--tools names none"),
+        (["--read-only", "--tools", "start_search"], "--read-only leaves out all that --tools names"),
+    ],
+)
+def test_a_server_that_would_offer_nothing_says_so_instead(options: list[str], why: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "llmnas_mcp.server.main", *options],
+        env=server(tmp_path).env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"llmnas-mcp: No tool is left: {why}. Allowed: breed_architectures, ")
 
 
 @pytest.mark.parametrize(
@@ -138,3 +178,74 @@ async def test_a_new_rule_is_a_change_too(tmp_path: Path) -> None:
             await answer(client, "update_knowledge_base", search_id=search_id, niche=0, edits=[rule])
             with anyio.fail_after(30):
                 assert await anext(aiter(changes)) == ResourceUpdated(uri=uri)
+
+
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+async def test_a_client_of_the_old_protocol_hears_of_what_it_subscribed_to_and_of_nothing_else(
+    transport: str, tmp_path: Path
+) -> None:
+    told, more = anyio.create_memory_object_stream[str](100)
+
+    async def listen(message: Any) -> None:
+        if isinstance(message, ResourceUpdatedNotification):
+            await told.send(str(message.params.uri))
+
+    async with AsyncExitStack() as stack:
+        target = stack.enter_context(serving(tmp_path)).url if transport == "http" else server(tmp_path)
+        client = await stack.enter_async_context(Client(target, mode="legacy", message_handler=listen))
+        other = await stack.enter_async_context(session(tmp_path))
+        assert client.server_capabilities.resources.subscribe
+        ids = [(await answer(client, "start_search", device=d, evaluations=10))["search_id"] for d in DEVICES]
+        one, two, three = (f"llmnas://searches/{search_id}/front" for search_id in ids)
+        for uri in (one, two, three):
+            await client.session.send_request(SubscribeRequest(params=SubscribeRequestParams(uri=uri)), EMPTY)
+        gone = UnsubscribeRequest(params=UnsubscribeRequestParams(uri=two))
+        await client.session.send_request(gone, EMPTY)
+        for search_id in (ids[1], ids[0]):
+            await answer(other, "submit_architectures", search_id=search_id, architectures=[CELL])
+        with anyio.fail_after(30):
+            assert await more.receive() == one
+            await answer(other, "submit_architectures", search_id=ids[2], architectures=[CELL])
+            assert await more.receive() == three
+    told.close()
+    more.close()
+
+
+async def test_subscriptions_beyond_the_limit_are_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriptions, "MOST", 1)
+    async with Client(create_app(settings), mode="legacy") as client:
+        for uri in ("llmnas://searches/a", "llmnas://searches/b"):
+            asked = SubscribeRequest(params=SubscribeRequestParams(uri=uri))
+            if uri.endswith("a"):
+                await client.session.send_request(asked, EMPTY)
+            else:
+                with pytest.raises(MCPError, match="has 1 subscriptions, the most it can: end some"):
+                    await client.session.send_request(asked, EMPTY)
+
+
+async def test_a_store_that_does_not_answer_for_a_while_ends_no_session_and_what_changes_later_is_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks, marks, failed = [], Store.marks, anyio.Event()
+
+    def fails_at_first(store: Store) -> dict[str, tuple[int, int]]:
+        looks.append(store)
+        if 1 < len(looks) < 5:
+            raise DataError("The store does not answer.")
+        if len(looks) == 5:
+            anyio.from_thread.run_sync(failed.set)
+        return marks(store)
+
+    monkeypatch.setattr(Store, "marks", fails_at_first)
+    monkeypatch.setattr(watcher, "EVERY", 0.01)
+    async with Client(create_app(settings)) as client:
+        search_id = (await answer(client, "start_search", device="raspi4", evaluations=10))["search_id"]
+        uri = f"llmnas://searches/{search_id}"
+        async with client.listen(resource_subscriptions=[uri]) as changes:
+            with anyio.fail_after(30):
+                await failed.wait()
+                await answer(client, "submit_architectures", search_id=search_id, architectures=[CELL])
+                assert await anext(aiter(changes)) == ResourceUpdated(uri=uri)
+    assert [record.message for record in caplog.records if "no changes" in record.message] == [
+        "who listens is told of no changes for now: The store does not answer."
+    ]

@@ -135,6 +135,20 @@ def test_a_port_in_use_is_told_with_the_fix(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("port", ["65536", "99999", "-1"])
+def test_a_port_that_there_is_not_is_refused_not_made_another(tmp_path: Path, port: str) -> None:
+    done = subprocess.run(
+        command("--transport", "http", "--port", port),
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"llmnas-mcp: There is no port {port}. Choose a --port from 1 to 65535")
+
+
 def test_a_request_is_found_in_the_log_by_the_id_its_answer_carries(tmp_path: Path) -> None:
     call = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "get\nsearch", "arguments": {}}}
     with serving(tmp_path, "--log-format", "json") as server:

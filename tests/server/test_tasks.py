@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.shared.exceptions import MCPError
-from mcp.types import SubscriptionFilter, SubscriptionsListenRequest, SubscriptionsListenRequestParams
+from mcp.types import PromptReference, SubscriptionFilter, SubscriptionsListenRequest, SubscriptionsListenRequestParams
 from pydantic import TypeAdapter
 
 from llmnas_mcp.search.tasks import TTL, TaskStore
@@ -264,6 +265,26 @@ async def test_who_has_not_declared_the_extension_cannot_listen_to_tasks(setting
             await client.session.send_request(listen, TypeAdapter(dict))
     assert refused.value.code == MISSING_CAPABILITY
     assert refused.value.data == {"requiredCapabilities": {"extensions": {TasksClient.identifier: {}}}}
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_what_keeps_the_store_from_answering_is_told_to_who_calls_no_tool_too(
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Client(create_app(settings), extensions=[TasksClient()]) as client:
+        name = (await answer(client, "start_search", device="fpga"))["search_id"]
+        with closing(sqlite3.connect(tmp_path / "llmnas.db")) as connection:
+            for table in ("members", "tasks"):
+                connection.execute(f"alter table {table} rename to no_{table}")
+        for asked in (
+            partial(client.read_resource, f"llmnas://searches/{name}"),
+            partial(client.complete, PromptReference(name="explain_front"), {"name": "search_id", "value": ""}),
+            partial(begin, client, "score_zero_cost", architectures=[CELL]),
+            partial(ask, client, "tasks/get", "nothing"),
+        ):
+            with pytest.raises(MCPError, match=r"does not answer: no such table: \w+\. What it has is safe: try again"):
+                await asked()
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from llmnas_mcp.settings import Settings
 if TYPE_CHECKING:
     from llmnas_agents.laboratory import LaboratoryClient
 
+OWN_FIX = "correct what it said, then `llmnas doctor` again"
 STYLES = {"ok": "green", "note": "yellow", "wrong": "bold red"}
 
 
@@ -124,7 +125,8 @@ class _Starter:
             self._known[key] = await start(server, search)
         tools, trouble = self._known[key]
         if trouble:
-            return Finding(check, "wrong", trouble, fix)
+            # One that says itself why it ends is installed well enough.
+            return Finding(check, "wrong", trouble, OWN_FIX if "it said last" in trouble else fix)
         return Finding(check, "ok", f"{server['command']} offers {tools} tools")
 
 

@@ -42,8 +42,9 @@ def install(
     try:
         kept = _keep(path) if path.exists() else None
         write_whole(path, new.encode())
-    except OSError as error:
-        raise LabError(f"{path} cannot be written: {error.strerror}. Nothing was changed.") from error
+    except (OSError, RuntimeError) as error:  # a link that leads to itself is the latter
+        why = error.strerror if isinstance(error, OSError) else error
+        raise LabError(f"{path} cannot be written: {why}. Nothing was changed.") from error
     err.print(f"wrote {path}" + (f"; as it was: {kept.name}" if kept else ""))
     err.print(f"Restart {where.title}. If it finds no tools: llmnas doctor")
 

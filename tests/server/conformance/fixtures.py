@@ -18,10 +18,8 @@ from mcp.types import (
     EmptyResult,
     InputRequiredResult,
     SetLevelRequestParams,
-    SubscribeRequestParams,
     TextContent,
     TextResourceContents,
-    UnsubscribeRequestParams,
 )
 from pydantic import Field
 
@@ -204,15 +202,12 @@ def _prompts(app: MCPServer) -> None:
 
 
 def _old_requests(app: MCPServer) -> None:
-    """Subscriptions and log levels of 2025-11-25, which the library leaves to its lower half."""
+    """Log levels of 2025-11-25, which the library leaves to its lower half."""
 
     async def done(*_: Any) -> EmptyResult:
         return EmptyResult()
 
-    lower = app._lowlevel_server
-    lower.add_request_handler("logging/setLevel", SetLevelRequestParams, done)
-    lower.add_request_handler("resources/subscribe", SubscribeRequestParams, done)
-    lower.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, done)
+    app._lowlevel_server.add_request_handler("logging/setLevel", SetLevelRequestParams, done)
 
 
 def _embedded(uri: str, kind: str, text: str) -> EmbeddedResource:
