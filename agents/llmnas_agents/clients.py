@@ -183,7 +183,8 @@ def _changes(client: Client, old: dict[str, Any] | None) -> dict[tuple[str, ...]
     ours = our_server()
     if old is None:
         return {(): {**client.beside, **ours}}
-    new: dict[tuple[str, ...], Any] = {("command",): ours["command"], ("args",): ours.get("args", [])}
+    args = [*ours.get("args", []), *_options(old.get("args", []))]
+    new: dict[tuple[str, ...], Any] = {("command",): ours["command"], ("args",): args}
     new |= {(key,): old.get(key, value) for key, value in client.beside.items()}
     there: dict[tuple[str, ...], Any] = {("command",): old.get("command"), ("args",): old.get("args", [])}
     there |= {(key,): old.get(key) for key in client.beside}
@@ -191,6 +192,13 @@ def _changes(client: Client, old: dict[str, Any] | None) -> dict[tuple[str, ...]
         new |= {("env", name): value for name, value in ours.get("env", {}).items()}
         there |= {("env", name): value for name, value in env.items()}
     return {keys: value for keys, value in new.items() if there.get(keys) != value}
+
+
+def _options(args: Any) -> list[Any]:
+    """What the user has our server told, of the arguments it is started by: from the first option of ours on."""
+    args = args if isinstance(args, list) else []
+    start = 1 + max((i for i, arg in enumerate(args) if re.search("llmnas[-_]mcp", str(arg))), default=-1)
+    return args[start:]
 
 
 def _read(client: Client, text: str, path: Path) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def test_an_entry_of_ours_gets_the_new_command_and_keeps_what_its_owner_said(llm
     llmnas("install", "cursor")
     new = json.loads(path.read_text())["mcpServers"]["llmnas"]
     assert new.pop("env").items() >= {"MINE": "1"}.items()
-    assert new == {"command": our_server()["command"], "args": [], "disabled": False, "type": "stdio"}
+    assert new == {"command": our_server()["command"], "args": ["--old"], "disabled": False, "type": "stdio"}
 
     path = give(home, "codex", '[mcp_servers.llmnas]\ncommand = "llmnas-mcp" # old\nstartup_timeout_sec = 5\n')
     llmnas("install", "codex")
@@ -351,3 +351,24 @@ def test_the_readme_shows_what_print_shows(llmnas: Run, name: str) -> None:
     assert printed[CLIENTS[name].servers]["llmnas"].pop("env")  # those of this test
     printed[CLIENTS[name].servers]["llmnas"]["command"] = "/path/to/llmnas-mcp/.venv/bin/llmnas-mcp"
     assert printed in [loads(block) for block in blocks if block[0] in "{["]
+
+
+@pytest.mark.parametrize(
+    ("command", "args"),
+    [
+        ("/gone/bin/llmnas-mcp", ["--read-only"]),
+        ("/gone/bin/python", ["-m", "llmnas_mcp.server.main", "--read-only"]),
+        ("/gone/bin/uvx", ["--from", "llmnas-mcp", "llmnas-mcp", "--read-only"]),
+    ],
+)
+def test_installing_again_keeps_the_options_the_user_gave_our_server(
+    llmnas: Run, home: Path, command: str, args: list[str]
+) -> None:
+    path = home / FILES["cursor"]
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"mcpServers": {"llmnas": {"command": command, "args": args}}}))
+    llmnas("install", "cursor")
+    ours = our_server()
+    entry = json.loads(path.read_text())["mcpServers"]["llmnas"]
+    assert entry["command"] == ours["command"]
+    assert entry["args"] == [*ours.get("args", []), "--read-only"]
