@@ -196,9 +196,9 @@ def _changes(client: Client, old: dict[str, Any] | None) -> dict[tuple[str, ...]
 
 def _options(args: Any) -> list[Any]:
     """What the user has our server told, of the arguments it is started by: from the first option of ours on."""
-    args = args if isinstance(args, list) else []
-    start = 1 + max((i for i, arg in enumerate(args) if re.search("llmnas[-_]mcp", str(arg))), default=-1)
-    return args[start:]
+    given = list(args) if isinstance(args, list) else []
+    start = 1 + max((i for i, arg in enumerate(given) if re.search("llmnas[-_]mcp", str(arg))), default=-1)
+    return given[start:]
 
 
 def _read(client: Client, text: str, path: Path) -> dict[str, Any]:
