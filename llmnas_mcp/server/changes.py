@@ -11,7 +11,7 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, S
 from llmnas_mcp.search.store import Store
 
 EVERY = 0.5  # seconds between two looks at the store
-PARTS = ("", "/front", "/knowledge")
+PARTS = ("", "/front", "/knowledge", "/report", "/front.svg")
 
 
 class StoreBus(InMemorySubscriptionBus):
