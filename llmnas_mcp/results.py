@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Objective = Literal["latency", "energy"]
 Target = Literal["score", "cost"]
+# What a search goes by: the zero-cost score, or for comparison the rank by number of parameters.
+ScoredBy = Literal["zero-cost", "params"]
 Status = Literal["kept", "duplicate", "refused"]
 
 Score = Annotated[float, Field(description="0 to 1, up")]
@@ -148,6 +150,7 @@ class Search(Result):
     unit: str
     operator: str
     seed: int
+    scored_by: ScoredBy
     max_cost: float | None
     cost_low: float
     cost_high: float

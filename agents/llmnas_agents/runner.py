@@ -19,7 +19,7 @@ from llmnas_agents.laboratory import LaboratoryClient
 from llmnas_agents.llm import Correspondent, LimitError, ModelError, correspondence
 from llmnas_agents.llm.base import LanguageModel, Prompt
 from llmnas_agents.llm.exchanges import Ledger
-from llmnas_agents.operators import LANGUAGE, OPERATORS, EvolutionOperator, get_operator
+from llmnas_agents.operators import LANGUAGE, NO_KNOWLEDGE_BASE, OPERATORS, EvolutionOperator, get_operator
 from llmnas_agents.recording import record
 from llmnas_agents.report import report_page
 from llmnas_agents.state import Deps, State
@@ -145,7 +145,8 @@ def estimate(search: r.Search, operator: str, model: LanguageModel) -> dict[str,
     """
     rounds = -(-(search.evaluations - search.used) // max(1, len(search.niches) * search.offspring))
     rounds = rounds if search.rounds is None else min(rounds, search.rounds)
-    calls = LANGUAGE[operator].roles * rounds * len(search.niches)
+    roles = LANGUAGE[operator].roles - operator.endswith(NO_KNOWLEDGE_BASE)
+    calls = roles * rounds * len(search.niches)
     return {
         "model": model.name,
         "calls": calls,
@@ -168,6 +169,7 @@ async def front_json(lab: LaboratoryClient, search_id: str, wall_s: float, used:
         "front": [point.model_dump(mode="json") for point in front.front],
         "members": search.used,
         "rules": search.rules,
+        **({} if search.scored_by == "zero-cost" else {"scored_by": search.scored_by}),
     }
 
 

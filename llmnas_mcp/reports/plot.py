@@ -12,6 +12,7 @@ from llmnas_mcp.search.members import Member, front_members
 # Okabe and Ito's palette, told apart by colour-blind readers; niches beyond it start over with another marker.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
 _MARKERS = ("o", "s")
+_SCORES = {"zero-cost": "zero-cost score", "params": "number of parameters"}
 
 
 def plot_front(handle: SearchHandle, members: Sequence[Member], format: Literal["png", "svg"] = "png") -> bytes:  # noqa: A002
@@ -63,7 +64,7 @@ def plot_front(handle: SearchHandle, members: Sequence[Member], format: Literal[
     if handle.max_cost is not None:
         axes.axvline(handle.max_cost, color="#D55E00", linestyle=":", label=f"limit {handle.max_cost:g} {unit}")
     axes.set_xlabel(f"{row['objective']} on {row['device']} ({unit}), lower is better")
-    axes.set_ylabel("zero-cost score (rank in the space), higher is better")
+    axes.set_ylabel(f"{_SCORES[row['scored_by']]} (rank in the space), higher is better")
     axes.set_title(f"{row['space']}, {row['dataset']}, {row['device']}: {len(members)} evaluations, seed {row['seed']}")
     axes.grid(alpha=0.25)
     axes.legend(fontsize=7, loc="lower right")

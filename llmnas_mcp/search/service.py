@@ -65,6 +65,7 @@ class Laboratory:
         offspring: int = 6,
         seed: int = 0,
         operator: str = "conversation",
+        scored_by: r.ScoredBy = "zero-cost",
     ) -> r.Started:
         """Begin a search: cut the space into niches and remember the settings. Nothing is evaluated yet.
 
@@ -80,7 +81,7 @@ class Laboratory:
         if max_cost is not None and not 0 < max_cost < math.inf:
             raise LabError(f"max_cost={max_cost} is out of range: choose a positive number, or leave it out.")
         where = get_space(space)
-        landscape = Landscape.of(where, dataset_shape(dataset), device, objective, self.settings.data)
+        landscape = Landscape.of(where, dataset_shape(dataset), device, objective, self.settings.data, scored_by)
         scale = landscape.scale
         if max_cost is not None and not landscape.admissible(max_cost).any():
             raise LabError(
@@ -104,9 +105,12 @@ class Laboratory:
             "cost_low": scale.low,
             "cost_high": scale.high,
             "niches": [[n.low, n.high] for n in cut],
+            "scored_by": scored_by,
         }
-        # The id follows from the settings, so that the same search in a fresh store has the same id.
-        digest = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:6]
+        # The id follows from the settings, so that the same search in a fresh store has the same id; a setting that
+        # came later counts only where it is not the default.
+        named = {name: value for name, value in row.items() if (name, value) != ("scored_by", "zero-cost")}
+        digest = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:6]
         whole = self.store.add_search(row, f"{device}-{dataset[:48]}-{digest}")
         self._keep_open(SearchHandle(whole, landscape))
         search = self.get_search(whole["search_id"])
@@ -350,7 +354,9 @@ class Laboratory:
                 )
                 raise NotFoundError(f"There is no search {search_id[:80]!r}. {known}")
             space, dataset = get_space(row["space"]), dataset_shape(row["dataset"])
-            landscape = Landscape.of(space, dataset, row["device"], row["objective"], self.settings.data)
+            landscape = Landscape.of(
+                space, dataset, row["device"], row["objective"], self.settings.data, row["scored_by"]
+            )
             handle = SearchHandle(row, landscape)
             self._keep_open(handle)
         return handle
@@ -388,5 +394,7 @@ def _before(members: Sequence[Member], round_: int | None) -> list[Member]:
     return [m for m in members if round_ is None or m.round < round_]
 
 
-_SEARCH_FIELDS = ("search_id", "created", "space", "dataset", "device", "objective", "operator", "seed", "max_cost")
+_SEARCH_FIELDS = (
+    *("search_id", "created", "space", "dataset", "device", "objective", "operator", "seed", "max_cost", "scored_by"),
+)
 _EFFECT_FIELDS = ("pattern", "target", "effect", "low", "high", "confidence", "support", "evidence")

@@ -46,6 +46,7 @@ searches = Table(
     Column("cost_high", Float, nullable=False),
     Column("niches", JSON, nullable=False),
     Column("created", String(32), nullable=False),
+    Column("scored_by", String(20), nullable=False, server_default="zero-cost"),
 )
 
 members = Table(
@@ -99,7 +100,7 @@ tasks = Table(
     Column("expires", String(32), nullable=False, index=True),
 )
 
-SCHEMA = database.Schema("llmnas_version", metadata, Path(__file__).with_name("migrations"), "0003")
+SCHEMA = database.Schema("llmnas_version", metadata, Path(__file__).with_name("migrations"), "0004")
 
 # Queries asked many times a round, built once.
 _SEARCH: sa.BindParameter[str] = sa.bindparam("search_id")

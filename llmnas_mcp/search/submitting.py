@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 from llmnas_mcp.errors import ArchitectureError
 from llmnas_mcp.results import Origin, Submission, Submitted
-from llmnas_mcp.scoring import Scores, looked_up, score_of
+from llmnas_mcp.scoring import Scores
 from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.members import Member
 from llmnas_mcp.search.store import Store
@@ -136,17 +135,15 @@ def _scored(
     that is, when it is in the store.
     """
     landscape = handle.landscape
-    score = partial(score_of, handle.space, dataset=landscape.dataset, data=landscape.data)
     genotypes = [c.genotype for c in candidates if c.genotype is not None]
-    known = looked_up(handle.space, landscape.dataset, landscape.data)
-    if all(genotype in known for genotype in genotypes):
+    if landscape.scored_at_once(genotypes):
         if genotypes:
-            yield candidates, score(genotypes)
+            yield candidates, landscape.scores(genotypes)
         return
     before = 0
     for i, genotype in enumerate(genotypes):
         steps = _Steps(before, len(genotypes) - i - 1, progress)
-        yield candidates[i : i + 1], score([genotype], progress=steps)
+        yield candidates[i : i + 1], landscape.scores([genotype], steps)
         before = steps.end()
 
 

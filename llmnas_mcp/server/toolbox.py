@@ -115,7 +115,7 @@ def _short(schema: dict[str, Any], closed: bool = True) -> dict[str, Any]:
             return part
         if "$ref" in part:
             part = {**definitions[part["$ref"].removeprefix("#/$defs/")], **part}
-        short = {}
+        short: dict[str, Any] = {}
         for key, value in part.items():
             if key == "properties":
                 short[key] = {name: walk(one) for name, one in value.items()}
@@ -123,6 +123,10 @@ def _short(schema: dict[str, Any], closed: bool = True) -> dict[str, Any]:
                 continue
             elif closed or key != "additionalProperties" or value is not False:
                 short[key] = walk(value)
+        options = short.get("anyOf", [])
+        # Not in arguments, which clients hand on to models whose schemas know no list of types.
+        if not closed and options and all(set(option) == {"type"} for option in options):
+            return {**{k: v for k, v in short.items() if k != "anyOf"}, "type": [o["type"] for o in options]}
         return short
 
     found: dict[str, Any] = walk(schema)

@@ -39,8 +39,8 @@ def search(
     space: Space = "nasbench201",
     dataset: Dataset = "cifar10",
     objective: Objective = "latency",
-    operator: Annotated[
-        str, typer.Option(help="Who searches: evolution, claude, local, plain-prompt, latency-prompt.")
+    asked: Annotated[
+        str, typer.Option("--operator", help="Who searches: evolution, claude, local, plain-prompt, latency-prompt.")
     ] = "evolution",
     model: Model = None,
     max_cost: MaxCost = None,
@@ -53,6 +53,12 @@ def search(
     max_latency: Annotated[float | None, typer.Option(help="Limit in ms that holds in the front.")] = None,
     max_energy: Annotated[float | None, typer.Option(help="Limit in mJ, with --objective energy.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same front.")] = 0,
+    no_partition: Annotated[bool, typer.Option("--no-partition", help="Ablation: one niche.")] = False,
+    no_knowledge_base: Annotated[bool, typer.Option("--no-knowledge-base", help="Ablation: no rules.")] = False,
+    no_llm: Annotated[bool, typer.Option("--no-llm", help="Ablation: evolution in the model's place.")] = False,
+    no_zero_cost: Annotated[
+        bool, typer.Option("--no-zero-cost", help="Ablation: the number of parameters as the score.")
+    ] = False,
     server: Server = None,
     store: Store = None,
     out_dir: Annotated[
@@ -63,6 +69,8 @@ def search(
     """Search for the Pareto front of zero-cost score against latency or energy."""
     limit = _limit(objective, max_latency, max_energy)
     _check_folder(out_dir)
+    if no_partition and niches not in (None, 1):
+        raise LabError(f"--no-partition is one niche, --niches {niches} are more: leave one of them out.")
     language = {"model": model, "max_cost": max_cost, "max_tokens": max_tokens, "deadline": deadline}
 
     async def work() -> dict[str, Any]:
@@ -70,10 +78,15 @@ def search(
         from llmnas_agents import runner  # noqa: F401
         from llmnas_agents.laboratory import open_laboratory
         from llmnas_agents.llm import model_of
-        from llmnas_agents.operators import LANGUAGE, WITHOUT_NICHES, check_operator
+        from llmnas_agents.operators import LANGUAGE, NO_KNOWLEDGE_BASE, WITHOUT_NICHES, check_operator
 
         # What cannot work is refused before anything is remembered.
-        check_operator(operator)
+        check_operator(asked)
+        operator = "evolution" if no_llm else asked
+        if no_knowledge_base:
+            if operator in WITHOUT_NICHES:
+                raise LabError(f"--operator {operator} has no knowledge base: leave --no-knowledge-base out.")
+            operator = operator.removesuffix(NO_KNOWLEDGE_BASE) + NO_KNOWLEDGE_BASE
         _check_language(operator in LANGUAGE, operator, language)
         if operator in LANGUAGE:
             model_of(operator, model)
@@ -85,13 +98,14 @@ def search(
                 space=space,
                 dataset=dataset,
                 objective=objective,
-                niches=1 if operator in WITHOUT_NICHES else niches,
+                niches=1 if no_partition or operator in WITHOUT_NICHES else niches,
                 max_cost=limit,
                 evaluations=evaluations,
                 rounds=rounds,
                 offspring=offspring,
                 seed=seed,
                 operator=operator,
+                scored_by="params" if no_zero_cost else "zero-cost",
             )
             return await _drive(lab, started.search_id, store, out_dir, as_json, language)
 
@@ -181,7 +195,7 @@ def _check_language(asks: bool, operator: str, language: dict[str, Any]) -> None
     for name, value in language.items():
         if value is not None and not asks:
             raise LabError(f"--operator {operator} asks no model: leave --{name.replace('_', '-')} out.")
-    if operator == "local" and language["model"] not in (None, "local"):
+    if operator.partition("+")[0] == "local" and language["model"] not in (None, "local"):
         raise LabError(f"--operator local asks the local model, not {language['model']!r}: leave --model out.")
 
 
@@ -201,7 +215,7 @@ async def _drive(
 
     with Progress(search_id, quiet) as progress:
         front = await runner.run(lab, search_id, store, out_dir, progress.listen, language)
-    if not quiet:
+    if not quiet and "scored_by" not in front:
         asked = {"architectures": [], "dataset": front["dataset"], "space": front["space"]}
         err.print(worth_line((await lab.call("score_zero_cost", r.ZeroCostScores, **asked)).worth))
     return front

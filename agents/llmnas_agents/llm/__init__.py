@@ -51,7 +51,7 @@ def replayed(recorded: Iterable[Mapping[str, Any]], store: str) -> Iterator[Corr
 def model_of(operator: str, name: str | None) -> LanguageModel:
     """The model an operator asks: `name`, or what LLMNAS_MODEL says; raises ModelError where it cannot be asked."""
     name = name or os.environ.get("LLMNAS_MODEL")
-    if operator == "local" or name == "local":
+    if operator.partition("+")[0] == "local" or name == "local":
         from llmnas_agents.llm.local import Local
 
         return Local()

@@ -10,17 +10,29 @@ from llmnas_agents.operators.plain import LatencyPromptOperator, PlainPromptOper
 from llmnas_agents.operators.small import SmallModelOperator
 from llmnas_mcp.errors import UnknownNameError
 
+NO_KNOWLEDGE_BASE = "+no-knowledge-base"  # after an operator's name: it learns no rules, for comparison
 # Those that ask a language model, by name.
 LANGUAGE: dict[str, type[LanguageOperator]] = {
     "claude": LanguageOperator,
+    "claude" + NO_KNOWLEDGE_BASE: LanguageOperator,
     "local": SmallModelOperator,
+    "local" + NO_KNOWLEDGE_BASE: SmallModelOperator,
     "plain-prompt": PlainPromptOperator,
     "latency-prompt": LatencyPromptOperator,
 }
-OPERATORS = (EvolutionOperator.name, *LANGUAGE)
+OPERATORS = (EvolutionOperator.name, EvolutionOperator.name + NO_KNOWLEDGE_BASE, *LANGUAGE)
 WITHOUT_NICHES = ("plain-prompt", "latency-prompt")
 
-__all__ = ["LANGUAGE", "OPERATORS", "WITHOUT_NICHES", "EvolutionOperator", "Operator", "check_operator", "get_operator"]
+__all__ = [
+    "LANGUAGE",
+    "NO_KNOWLEDGE_BASE",
+    "OPERATORS",
+    "WITHOUT_NICHES",
+    "EvolutionOperator",
+    "Operator",
+    "check_operator",
+    "get_operator",
+]
 
 
 def check_operator(name: str) -> None:
@@ -32,6 +44,8 @@ def check_operator(name: str) -> None:
 def get_operator(name: str, correspondent: Correspondent | None = None) -> Operator:
     """An operator by its name; those in LANGUAGE ask through the correspondent. Raises UnknownNameError."""
     check_operator(name)
+    found: Operator = EvolutionOperator()
     if correspondent is not None and name in LANGUAGE:
-        return LANGUAGE[name](name, correspondent)
-    return EvolutionOperator()
+        found = LANGUAGE[name](name, correspondent)
+    found.learns = not name.endswith(NO_KNOWLEDGE_BASE)
+    return found

@@ -16,6 +16,8 @@ class Operator(ABC):
     name: ClassVar[str]
     # How many niches are worked in at once; None: all. Waiting for a language model is what gains from company.
     concurrency: ClassVar[int | None] = None
+    # Whether it keeps a knowledge base at all. One that does not is for comparison.
+    learns: bool = True
 
     @abstractmethod
     async def reason(self, lab: LaboratoryClient, brief: r.Brief, round_: int) -> list[r.RuleEdit]:
@@ -29,6 +31,8 @@ class Operator(ABC):
         """Reason and update the knowledge base; again from a new brief when someone else was faster."""
         # As it was before the round: a model's recorded answers speak of members and rules by what it was shown.
         brief = await lab.get_brief(where["search_id"], where["niche"], where["round"])
+        if not self.learns:
+            return brief
         try:
             edits = await self.reason(lab, brief, where["round"])
             if edits:

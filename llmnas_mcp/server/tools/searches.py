@@ -33,6 +33,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
         offspring: Annotated[int, Field(description="per niche and round, on average")] = 6,
         seed: int = 0,
         operator: Annotated[str, Field(pattern=r"^[\w .:+-]{1,40}$", description="who searches")] = "conversation",
+        scored_by: r.ScoredBy = "zero-cost",
     ) -> r.Started:
         """Begin a search. The space is cut into niches by number of parameters; each is searched on its own.
 
@@ -50,6 +51,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
             offspring=offspring,
             seed=seed,
             operator=operator,
+            scored_by=scored_by,
         )
 
     @box.tool("Look at a search")

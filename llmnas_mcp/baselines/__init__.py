@@ -1,0 +1,117 @@
+"""What a search is held against: other methods on the same problem, at the same number of evaluations."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from llmnas_mcp.baselines.local_search import local_search
+from llmnas_mcp.baselines.nsga2 import nsga2
+from llmnas_mcp.baselines.problem import BudgetUsed, Method, Problem, curve, run
+from llmnas_mcp.baselines.random_sampling import random_sampling
+from llmnas_mcp.baselines.regularised_evolution import regularised_evolution
+from llmnas_mcp.errors import LabError, UnknownNameError
+from llmnas_mcp.pareto import front_of
+from llmnas_mcp.search.handle import SearchHandle
+
+__all__ = [
+    "METHODS",
+    "Baseline",
+    "BudgetUsed",
+    "Method",
+    "Problem",
+    "curve",
+    "exhaustive",
+    "method_of",
+    "of_search",
+    "run",
+]
+
+
+def exhaustive(problem: Problem, seed: int) -> None:  # noqa: ARG001 - it has nothing to draw
+    """Every architecture there is, whatever the budget: what the score can give, the ceiling of all methods."""
+    problem.budget = int(problem.runs.sum())
+    problem.evaluate(problem.landscape.genotypes)
+
+
+METHODS: dict[str, Method] = {
+    "random": random_sampling,
+    "nsga2": nsga2,
+    "regularised-evolution": regularised_evolution,
+    "local-search": local_search,
+    "exhaustive": exhaustive,
+}
+
+
+def method_of(name: str) -> Method:
+    """A method by its name, or one from outside by `module:function`, found in the current folder too.
+
+    Raises LabError where it cannot be had.
+    """
+    if name in METHODS:
+        return METHODS[name]
+    module, colon, function = name.partition(":")
+    if not colon:
+        raise UnknownNameError("method", name, METHODS)
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise LabError(
+            f"Method {name!r} cannot be had ({error}). Give MODULE:FUNCTION, a function of a Problem and a seed in a"
+            " module of this folder or installed."
+        ) from error
+    finally:
+        sys.path.pop(0)
+    if not callable(found):
+        raise LabError(f"Method {name!r} is no function. Give MODULE:FUNCTION, a function of a Problem and a seed.")
+    method: Method = found
+    return method
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a method reaches on the problem of a search, at its number of evaluations; hypervolumes are up.
+
+    curve: evaluations and mean hypervolume over the seeds. low, high: the range over the seeds at the end.
+    front: (score, cost) of the first seed's front, by rising cost.
+    """
+
+    name: str
+    seeds: int
+    curve: list[tuple[int, float]]
+    low: float
+    high: float
+    front: list[tuple[float, float]]
+
+
+def of_search(handle: SearchHandle, evaluations: int, seeds: int = 5) -> list[Baseline]:
+    """Random sampling and NSGA-II by the search's own scores, costs and limit; none where scores must be measured."""
+    if not handle.landscape.whole or not evaluations:
+        return []
+    return [_baseline(name, handle, evaluations, seeds) for name in ("random", "nsga2")]
+
+
+def _baseline(name: str, handle: SearchHandle, evaluations: int, seeds: int) -> Baseline:
+    problems = [
+        run(METHODS[name], Problem(handle.landscape, evaluations, handle.max_cost), seed) for seed in range(seeds)
+    ]
+    curves = [curve(problem.points) for problem in problems]
+    shortest = min(curves, key=len)
+    means = [(n, float(np.mean([own[i][1] for own in curves]))) for i, (n, _) in enumerate(shortest)]
+    ends = [own[-1][1] for own in curves]
+    first = problems[0]
+    kept = [list(first.paid)[i] for i in front_of(first.points)]
+    costs = first.landscape.costs.values
+    return Baseline(
+        name=name,
+        seeds=seeds,
+        curve=means,
+        low=min(ends),
+        high=max(ends),
+        front=[(1 - first.paid[row][1], float(costs[row])) for row in kept],
+    )
