@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from llmnas_mcp import __version__
+from llmnas_mcp import __version__, baselines
+from llmnas_mcp.baselines import Baseline
 from llmnas_mcp.devices.catalogue import DEVICES
 from llmnas_mcp.errors import ArchitectureError
 from llmnas_mcp.pareto import hypervolume, ranks_of
@@ -27,6 +28,8 @@ from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.spaces import SearchSpace
 
 MOST_STEPS = 400  # of the curve of hypervolume
+# Of the baselines: 1,000 take four seconds, ten thousand minutes.
+MOST_COMPARED = 1000
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _SETTINGS = (
     "search_id",
@@ -40,28 +43,8 @@ _SETTINGS = (
     "evaluations",
     "rounds",
     "offspring",
+    "scored_by",
 )
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """Another way to search, at the same number of evaluations of the same scores.
-
-    curve: (evaluations, mean hypervolume over seeds); low, high: the least and the most over seeds, at each of these;
-    front: (score, cost) of the first seed.
-    """
-
-    name: str
-    seeds: int
-    curve: list[tuple[int, float]]
-    low: list[float]
-    high: list[float]
-    front: list[tuple[float, float]]
-
-
-def baselines_of(handle: SearchHandle, evaluations: int) -> Sequence[Baseline]:  # noqa: ARG001
-    """What the search is compared with."""
-    return ()
 
 
 def tell(lab: Laboratory, search_id: str) -> dict[str, Any]:
@@ -69,17 +52,18 @@ def tell(lab: Laboratory, search_id: str) -> dict[str, Any]:
     handle, members = lab.members(search_id)
     front = front_members(members, handle.scale)
     best = handle.landscape.best_front(handle.max_cost, handle.scale)
-    baselines = baselines_of(handle, len(members)) if members else ()
+    compared = baselines.of_search(handle, min(len(members), MOST_COMPARED))
     final, most = handle.hypervolume(members), None if best is None else hypervolume(best, REFERENCE)
     device = DEVICES[handle.row["device"]].title
     on_front = {m.architecture for m in front}
     number = {m.architecture: i for i, m in enumerate(members)}
     place = _placer(handle.space, number)
-    worth = calibration_of(handle.space, handle.landscape.dataset)
+    scored = handle.row["scored_by"] == "zero-cost"
+    worth = calibration_of(handle.space, handle.landscape.dataset) if scored else None
     return {
         "title": f"Networks for the {device}",
         "answer": answer_of(front, handle.row["objective"], handle.unit, device),
-        "added": added_of(final, most, len(members), baselines),
+        "added": added_of(final, most, len(members), compared),
         "search": {
             **{name: handle.row[name] for name in _SETTINGS},
             "unit": handle.unit,
@@ -104,7 +88,7 @@ def tell(lab: Laboratory, search_id: str) -> dict[str, Any]:
         "hypervolume": {"curve": _curve(handle, members), "final": final, "best": most},
         "coverage": _coverage(lab, handle, members, front),
         "knowledge": _knowledge(lab.knowledge_history(search_id), place),
-        "baselines": [asdict(baseline) for baseline in baselines],
+        "baselines": [{**asdict(other), "name": _method(other)} for other in compared],
         "worth": None if worth is None else {"source": worth.source, "rows": [asdict(row) for row in worth.rows[:2]]},
         "truth": None,
     }
@@ -137,19 +121,23 @@ def round_up(value: float) -> float:
     return round(math.ceil(round(value * 10.0**digit, 9)) / 10.0**digit, 12)
 
 
-def added_of(final: float, best: float | None, evaluations: int, baselines: Sequence[Baseline]) -> str:
-    """What the search reached, beside what others reach with as many evaluations.
+def added_of(final: float, best: float | None, evaluations: int, others: Sequence[Baseline]) -> str:
+    """What the search reached, beside what others reach with as many evaluations, or with MOST_COMPARED of them.
 
-    >>> random = Baseline("random", 5, [(400, 0.9)], [0.8], [0.91], [])
+    >>> random = Baseline("random", 5, [(400, 0.9)], 0.8, 0.91, [])
     >>> added_of(0.95, 1.0, 400, [random])
-    'Hypervolume 0.9500 of the best there is after 400 evaluations; random with as many: 0.9000 (mean of 5 seeds).'
+    'Hypervolume 0.9500 of the best there is after 400 evaluations; random after 400: 0.9000 (mean of 5 seeds).'
     """
     whole, of_best = (1.0, "") if best is None else (best, " of the best there is")
-    others = [
-        f"{b.name} with as many: {b.curve[-1][1] / whole:.4f}" + f" (mean of {b.seeds} seeds)" * (b.seeds > 1)
-        for b in baselines
-    ]
-    return "; ".join([f"Hypervolume {final / whole:.4f}{of_best} after {evaluations:,} evaluations", *others]) + "."
+    reached = [f"Hypervolume {final / whole:.4f}{of_best} after {evaluations:,} evaluations"]
+    for other in others:
+        count, mean = other.curve[-1]
+        reached.append(f"{_method(other)} after {count:,}: {mean / whole:.4f} (mean of {other.seeds} seeds)")
+    return "; ".join(reached) + "."
+
+
+def _method(other: Baseline) -> str:
+    return {"nsga2": "NSGA-II"}.get(other.name, other.name)
 
 
 def command_of(handle: SearchHandle) -> str | None:
@@ -170,8 +158,9 @@ def command_of(handle: SearchHandle) -> str | None:
         f"max-{row['objective']}": row["max_cost"],
         "seed": row["seed"],
     }
+    flags = " --no-zero-cost" if row["scored_by"] == "params" else ""
     given = (f"--{name} {shlex.quote(str(value))}" for name, value in options.items() if value is not None)
-    return f"llmnas search {' '.join(given)}"
+    return f"llmnas search {' '.join(given)}{flags}"
 
 
 def _placer(space: SearchSpace, number: dict[str, int]) -> Callable[[str], int | str]:

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmnas_mcp import baselines
 from llmnas_mcp import results as r
 from llmnas_mcp.pareto import ranks_of
 from llmnas_mcp.reports import html_report, report, telling
-from llmnas_mcp.reports.telling import Baseline
 from llmnas_mcp.search.members import Member, front_members
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.spaces import get_space
@@ -394,25 +394,34 @@ def test_one_evaluation_is_enough_to_draw(open_report: Opened, lab: Laboratory) 
 def test_baselines_are_drawn_and_compared_in_words(
     open_report: Opened, searched: tuple[Laboratory, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    used = len(searched[0].members(searched[1])[1])
-    curve = [(used // 2, 0.7), (used, 0.8)]
-    random = Baseline("random", 5, curve, [0.6, 0.75], [0.72, 0.82], [(0.5, 20.0), (0.9, 50.0)])
-    other = Baseline("NSGA-II", 1, curve, [0.7, 0.8], [0.7, 0.8], [(0.6, 20.0)])
-    asked: list[int] = []
-    monkeypatch.setattr(telling, "baselines_of", lambda _, evaluations: asked.append(evaluations) or [random, other])
+    handle, members = searched[0].members(searched[1])
+    random, nsga2 = baselines.of_search(handle, len(members))
     with open_report(*searched) as page:
         best = page.evaluate("data.hypervolume.best")
         told = page.locator("#added").text_content()
-        assert (
-            f"; random with as many: {0.8 / best:.4f} (mean of 5 seeds); NSGA-II with as many: {0.8 / best:.4f}."
-            in told
-        )
+        for name, method in (("random", random), ("NSGA-II", nsga2)):
+            reached = method.curve[-1][1] / best
+            assert f"; {name} after {len(members)}: {reached:.4f} (mean of 5 seeds)" in told
         assert page.locator("#curves-key").text_content() == "this searchrandomNSGA-IIthe best there is"
-        assert page.locator(".field .layer-baseline-0 path").count() == 2
+        assert page.locator(".field .layer-baseline-0 path").count() == len(random.front)
         page.locator("button[data-layer=baseline-0]").click()
         assert not page.locator(".field .layer-baseline-0").is_visible()
-        assert page.locator("#curves-plot path").count() > 4
-    assert asked == [used]
+        assert page.locator(".field .layer-baseline-1").is_visible()
+        lines = page.locator("#curves-plot g[aria-label=line] path")
+        assert lines.count() == 3
+    monkeypatch.setattr(telling, "MOST_COMPARED", 30)
+    with open_report(*searched) as page:
+        assert "; random after 30: " in page.locator("#added").text_content()
+
+
+def test_a_search_by_parameters_says_so_and_tells_no_worth(open_report: Opened, lab: Laboratory) -> None:
+    search_id = lab.start_search(device="raspi4", scored_by="params", operator="evolution").search_id
+    lab.submit_architectures(search_id, [SPACE.example])
+    with open_report(lab, search_id) as page:
+        assert "by its number of parameters" in page.locator("#meaning").text_content()
+        assert "Its worth" not in page.locator("#meaning").text_content()
+        assert "number of parameters" in page.locator("svg.field").text_content()
+        assert "--no-zero-cost" in page.locator("#command pre").text_content()
 
 
 @pytest.mark.parametrize("estimated", [True, False])

@@ -7,6 +7,7 @@ const ledger = JSON.parse(document.getElementById("ledger").textContent);
 const M = data.members;
 const SVG = "http://www.w3.org/2000/svg";
 const unit = data.search.unit;
+const SCORE = data.search.scored_by === "params" ? "number of parameters" : "zero-cost score";
 const costs = [...M.cost, ...(data.exact ?? []).map(([cost]) => cost)];
 const onFront = data.front.filter((point) => !point.near).map((point) => point.member);
 const nearFront = data.front.filter((point) => point.near).map((point) => point.member);

@@ -14,7 +14,7 @@ function drawCurves() {
     x: { label: "evaluations →", domain: [0, end], nice: true },
     y: { label: "↑ hypervolume", grid: true, nice: true },
     marks: [
-      ...others.map((other, i) => Plot.areaY(other.curve, { x: (p) => p[0], y1: (_, k) => other.low[k], y2: (_, k) => other.high[k], fill: baselineColour(i), fillOpacity: 0.15 })),
+      ...others.map((other, i) => Plot.ruleX([other.curve.at(-1)[0]], { y1: other.low, y2: other.high, stroke: baselineColour(i), strokeWidth: 5, strokeOpacity: 0.4 })),
       best === null ? null : Plot.ruleY([best], { stroke: "var(--quiet)", strokeDasharray: "4 3" }),
       ...others.map((other, i) => Plot.line(other.curve, { x: (p) => p[0], y: (p) => p[1], stroke: baselineColour(i), strokeWidth: 1.8 })),
       Plot.line(curve, { x: (p) => p[0], y: (p) => p[1], stroke: "currentColor", strokeWidth: 2.2 }),
@@ -22,7 +22,7 @@ function drawCurves() {
   });
   const key = [["this search", "var(--ink)"], ...others.map((other, i) => [other.name, baselineColour(i)]), ...(best === null ? [] : [["the best there is", "none;border:2px dashed var(--quiet)"]])];
   at("curves-key").replaceChildren(...key.map(([text, colour]) => make("span", { class: "item" }, swatch(colour), text)));
-  const compared = others.length ? " Lines of others are means over seeds, with the range from least to most; all use the same scores and costs." : "";
+  const compared = others.length ? " Lines of others are means over seeds, with a bar from the least to the most at their end; all use the same scores and costs." : "";
   caption("curves-caption", "Figure 2. Hypervolume after each evaluation.", `${data.added}${compared}`);
   const few = curve.filter((_, i) => i % Math.ceil(curve.length / 20) === 0 || i === curve.length - 1);
   const then = (other, n) => {

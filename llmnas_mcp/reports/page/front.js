@@ -62,7 +62,7 @@ function drawFront() {
     ariaLabel: "Networks by cost and score",
     ariaDescription: `${data.answer} The table below has the same networks.`,
     x: { ...x, grid: true },
-    y: { label: "↑ zero-cost score (rank in the space)", grid: true },
+    y: { label: `↑ ${SCORE} (rank in the space)`, grid: true },
     marks: [
       limit === null ? null : Plot.ruleX([limit], { stroke: "var(--niche-5)", strokeDasharray: "2 3" }),
       ...data.baselines.map((baseline, i) =>

@@ -53,8 +53,8 @@ function drawFacts() {
   ]);
   const worth = data.worth?.rows.map((row) => `${row.spearman.toFixed(3)} (95 % interval ${row.spearman_low.toFixed(3)} to ${row.spearman_high.toFixed(3)}) for ${row.name === "score" ? "the score" : `${row.name} alone`}`).join(", ");
   facts("meaning", [
-    ["Score", `The network's rank in the space, from 0 to 1, by proxies computed at initialisation (${M.score_sources.join(", ") || "none yet"}). It is not an accuracy: train what you choose.`],
-    ["Its worth", worth ? `Spearman's rank correlation with accuracy after training, over the whole space: ${worth}. Accuracies: ${data.worth.source}.` : "Not known: no accuracies were published for this dataset."],
+    ["Score", `The network's rank in the space, from 0 to 1, by ${s.scored_by === "params" ? "its number of parameters, for comparison" : `proxies computed at initialisation (${M.score_sources.join(", ") || "none yet"})`}. It is not an accuracy: train what you choose.`],
+    ["Its worth", s.scored_by === "params" ? null : worth ? `Spearman's rank correlation with accuracy after training, over the whole space: ${worth}. Accuracies: ${data.worth.source}.` : "Not known: no accuracies were published for this dataset."],
     [s.objective, M.sources.map(([name, error]) => `${name} (${error === null ? "measured" : `median relative error ${percent(error)}`})`).join(", ") || "nothing yet"],
     ["Within error", "Networks that would be on the front with 0.005 more score, or with a cost lower by its error."],
     ["Hypervolume", `The share of the square of scaled cost and 1 − score that the front dominates, with the reference point (1, 1). It is ${data.hypervolume.final.toFixed(4)} here${data.hypervolume.best === null ? "" : `; ${data.hypervolume.best.toFixed(4)} is the most there is`}.`],
