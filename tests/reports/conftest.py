@@ -11,6 +11,7 @@ import pytest
 
 from llmnas_mcp import results as r
 from llmnas_mcp.reports import html_report
+from llmnas_mcp.search.members import Member, front_members
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
 
@@ -35,6 +36,12 @@ def play(lab: Laboratory, rounds: int, **settings: Any) -> str:
     return search_id
 
 
+def rows(page: Any) -> list[str]:
+    """The architectures in the table, in its order."""
+    found: list[str] = page.locator("#table tbody .arch").all_text_contents()
+    return found
+
+
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Laboratory, str]]:
     """A search of three rounds and its laboratory, which no test changes."""
@@ -42,6 +49,13 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Laborat
     laboratory = Laboratory(Settings(store=f"sqlite:///{folder}/llmnas.db", data=folder / "tables"))
     yield laboratory, play(laboratory, 3)
     laboratory.close()
+
+
+@pytest.fixture(scope="module")
+def front(searched: tuple[Laboratory, str]) -> list[Member]:
+    """The front of that search, by rising cost."""
+    handle, members = searched[0].members(searched[1])
+    return front_members(members, handle.scale)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,9 @@ function drawCurves() {
   const { curve, best } = data.hypervolume;
   const others = data.baselines;
   const end = d3.max([...curve, ...others.flatMap((other) => other.curve)], (p) => p[0]) ?? 1;
+  // The first few evaluations, which reach next to nothing, would leave little room for the rest.
+  const settled = [curve, ...others.map((other) => other.curve)].map((points) => points.find(([n]) => n >= end / 20)?.[1] ?? 0);
+  const highest = best ?? d3.max(curve, (p) => p[1]);
   plotInto("curves-plot", {
     height: 320,
     marginLeft: 50,
@@ -12,12 +15,12 @@ function drawCurves() {
     marginBottom: 42,
     ariaLabel: "Hypervolume over evaluations",
     x: { label: "evaluations →", domain: [0, end], nice: true },
-    y: { label: "↑ hypervolume", grid: true, nice: true },
+    y: { label: "↑ hypervolume", grid: true, domain: [d3.min(settled), highest], nice: true },
     marks: [
       ...others.map((other, i) => Plot.ruleX([other.curve.at(-1)[0]], { y1: other.low, y2: other.high, stroke: baselineColour(i), strokeWidth: 5, strokeOpacity: 0.4 })),
       best === null ? null : Plot.ruleY([best], { stroke: "var(--quiet)", strokeDasharray: "4 3" }),
-      ...others.map((other, i) => Plot.line(other.curve, { x: (p) => p[0], y: (p) => p[1], stroke: baselineColour(i), strokeWidth: 1.8 })),
-      Plot.line(curve, { x: (p) => p[0], y: (p) => p[1], stroke: "currentColor", strokeWidth: 2.2 }),
+      ...others.map((other, i) => Plot.line(other.curve, { x: (p) => p[0], y: (p) => p[1], stroke: baselineColour(i), strokeWidth: 1.8, clip: true })),
+      Plot.line(curve, { x: (p) => p[0], y: (p) => p[1], stroke: "currentColor", strokeWidth: 2.2, clip: true }),
     ],
   });
   const key = [["this search", "var(--ink)"], ...others.map((other, i) => [other.name, baselineColour(i)]), ...(best === null ? [] : [["the best there is", "none;border:2px dashed var(--quiet)"]])];

@@ -16,12 +16,12 @@ function layers() {
     { id: "near", text: `within error of it (${nearFront.length})`, colour: "none;border:1px solid var(--ink)" },
     ...(data.exact ? [{ id: "exact", text: "the best there is", colour: "none;border:2px dashed var(--quiet)", title: "The front of all architectures under the same scores and costs" }] : []),
     ...niches,
-    ...data.baselines.map((baseline, i) => ({ id: `baseline-${i}`, text: baseline.name, colour: baselineColour(i) })),
+    ...data.baselines.map((baseline, i) => ({ id: `baseline-${i}`, text: baseline.name, colour: baselineColour(i), mark: "×" })),
   ];
 }
 
 function baselineColour(i) {
-  return ["var(--niche-5)", "var(--niche-3)", "var(--niche-2)"][i % 3];
+  return ["var(--other)", "var(--quiet)"][i % 2];
 }
 
 function drawLayers() {
@@ -34,7 +34,10 @@ function drawLayers() {
       }, { "aria-pressed": !state.hidden.has(id), "data-layer": id, title }),
     ),
   );
-  layers().forEach(({ text, colour }, i) => at("layers").children[i].append(swatch(colour), text));
+  layers().forEach(({ text, colour, mark }, i) => {
+    const sign = mark ? make("span", { style: `color:${colour}`, "aria-hidden": "true" }, mark) : swatch(colour);
+    at("layers").children[i].append(sign, text);
+  });
 }
 
 function showLayers() {
@@ -194,6 +197,7 @@ function showTip(member, near = null) {
   const box = field.getBoundingClientRect();
   const left = box.left + x + (x > box.width / 2 ? -330 : 20);
   const top = Math.max(8, Math.min(box.top + y - 60, innerHeight - tip.offsetHeight - 8));
+  tip.classList.toggle("high", box.top + y > innerHeight / 2); // on a phone, where it would cover what it tells of
   tip.style.left = `${Math.max(8, left) + scrollX}px`;
   tip.style.top = `${top + scrollY}px`;
 }

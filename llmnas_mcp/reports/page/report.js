@@ -28,7 +28,7 @@ function drawFacts() {
   facts("costs", [
     ["Evaluations", `${s.used.toLocaleString("en")} of ${s.evaluations.toLocaleString("en")}; each is an architecture scored once, without training`],
     ["Rounds", plural(d3.max(M.round) ?? 0, "round")],
-    ["Language model", asked ? `${plural(l.calls, "call")}, $${l.cost_usd.toFixed(4)}` : "none was asked, as far as is known here"],
+    ["Language model", asked ? `${plural(l.calls, "call")}, $${l.cost_usd.toFixed(4)}` : l ? "none was asked" : "what it was asked is not known to the laboratory"],
     ["Tokens", asked ? `${l.input_tokens.toLocaleString("en")} in (${(l.cache_read_tokens ?? 0).toLocaleString("en")} read from the cache), ${l.output_tokens.toLocaleString("en")} out` : null],
     ["Waiting", asked ? `${Math.round(l.seconds ?? 0)} s` : null],
     ["Rejected", asked ? plural(l.rejected ?? 0, "proposal") : null],
