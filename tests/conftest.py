@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
+from llmnas_mcp.spaces import SearchSpace, get_space
 from tests import postgres as pg
 
 # Cores are shared: how long an example takes says nothing about the code.
@@ -57,3 +60,29 @@ def measured() -> Path:
     if not folder:
         pytest.skip("measured tables are not here: set LLMNAS_TEST_DATA")
     return Path(folder)
+
+
+@pytest.fixture
+def space() -> SearchSpace:
+    return get_space("nasbench201")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """The folder of imported tables, not there yet."""
+    return tmp_path / "tables"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Writes rows (dicts by column) as CSV, gzipped if the name says so."""
+
+    def table(name: str, rows: list[dict[str, object]]) -> Path:
+        path = tmp_path / name
+        with gzip.open(path, "wt", newline="") if name.endswith(".gz") else path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        return path
+
+    return table

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from llmnas_mcp.devices.catalogue import COLUMNS, Objective
-from llmnas_mcp.devices.importers import DATASET_NAME, Column, read_tables
+from llmnas_mcp.devices.importers import Column, Tables, read_tables
 from llmnas_mcp.errors import DataError
+from llmnas_mcp.measured import DATASET_NAME, joined, load_arrays, save_arrays
 from llmnas_mcp.spaces import SearchSpace
 
 PREFIX = "devices"
@@ -40,7 +38,11 @@ def import_table(path: Path, space: SearchSpace, data: Path, dataset: str | None
     Cells and columns imported before for that space and dataset stay unless the file has them. Raises DataError
     that names file, row, value and fix; then nothing of the file is imported.
     """
-    new = read_tables(path, space, dataset)
+    return store_tables(read_tables(path, space, dataset), space, data)
+
+
+def store_tables(new: Tables, space: SearchSpace, data: Path) -> list[ImportedTable]:
+    """Add what was read to the folder `data`; returns the columns as they now are."""
     old = {name: load_columns(space, name, data) for name in new}
     merged = {name: {t: _merge(old[name].get(t), c) for t, c in columns.items()} for name, columns in new.items()}
     for name, columns in merged.items():
@@ -84,8 +86,7 @@ def _merge(old: Column | None, new: Column) -> Column:
     given = new.cannot_run | ~np.isnan(new.values)
     values, marked = np.where(given, new.values, old.values), np.where(given, new.cannot_run, old.cannot_run)
     kept = ((old.cannot_run | ~np.isnan(old.values)) & ~given).any()
-    names = dict.fromkeys([*old.name.split("+"), new.name] if kept else [new.name])
-    return Column("+".join(names), values, marked)
+    return Column(joined(old.name, new.name) if kept else new.name, values, marked)
 
 
 def _save(path: Path, space: str, dataset: str, columns: dict[str, Column]) -> None:
@@ -93,17 +94,7 @@ def _save(path: Path, space: str, dataset: str, columns: dict[str, Column]) -> N
     for title, column in columns.items():
         arrays[f"{title}.name"] = np.array(column.name)
         arrays[f"{title}.values"], arrays[f"{title}.cannot_run"] = column.values, column.cannot_run
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    except OSError as error:
-        raise DataError(f"{path.parent} cannot be written: {error.strerror}. Set LLMNAS_DATA to a folder.") from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        Path(partial).replace(path)
-    finally:
-        Path(partial).unlink(missing_ok=True)
+    save_arrays(path, arrays)
 
 
 def _load(path: Path) -> tuple[str, str, dict[str, Column]]:
@@ -114,13 +105,13 @@ def _load(path: Path) -> tuple[str, str, dict[str, Column]]:
 @lru_cache(maxsize=32)
 def _load_version(path: Path, _mtime: int, _size: int) -> tuple[str, str, dict[str, Column]]:
     """What a file held at that time; a new import changes the time, and so is seen by a running server."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            columns = {
-                str(t): Column(str(file[f"{t}.name"]), file[f"{t}.values"], file[f"{t}.cannot_run"])
-                for t in file["columns"]
-                if str(t) in COLUMNS
-            }
-            return str(file["space"]), str(file["dataset"]), columns
-    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is damaged ({error}). Delete it and import the table again.") from None
+    return load_arrays(path, _columns_in)
+
+
+def _columns_in(file: dict[str, Any]) -> tuple[str, str, dict[str, Column]]:
+    columns = {
+        str(t): Column(str(file[f"{t}.name"]), file[f"{t}.values"], file[f"{t}.cannot_run"])
+        for t in file["columns"]
+        if str(t) in COLUMNS
+    }
+    return str(file["space"]), str(file["dataset"]), columns

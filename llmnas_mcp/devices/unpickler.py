@@ -7,6 +7,7 @@ bound what the C one does not: nested tuples (their hash overflows the C stack) 
 
 from __future__ import annotations
 
+import bz2
 import io
 import pickle
 import re
@@ -134,15 +135,20 @@ _Unpickler.dispatch |= {pickle.BUILD[0]: _checked_build, pickle.BYTEARRAY8[0]: _
 _Unpickler.dispatch |= {c[0]: _checked_tuple(c) for c in (pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3)}
 
 
-def load_plain(path: Path) -> object:
+def load_plain(path: Path, *, packed: bool = False) -> object:
     """What a pickle of containers, numbers, strings and numpy arrays holds; arrays come as lists.
 
-    Raises DataError for anything else, naming it, and for a damaged file or one larger than MAX_BYTES.
+    packed: it is packed by bz2. Raises DataError for anything else, naming it, and for a damaged file or one larger
+    than MAX_BYTES, unpacked.
     """
     with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
+        try:
+            content = (bz2.BZ2File(file) if packed else file).read(MAX_BYTES + 1)
+        except (EOFError, OSError) as error:
+            raise DataError(f"{path} cannot be read, or is damaged ({error}). Get the file again.") from None
     if len(content) > MAX_BYTES:
-        raise DataError(f"{path} is larger than {MAX_BYTES // 2**20} MB, which no table is.")
+        fix = "Give the folder that has a file per architecture." if packed else "No table is."
+        raise DataError(f"{path} is larger than {MAX_BYTES // 2**20} MB. {fix}")
     try:
         return _Unpickler(io.BytesIO(content)).load()
     except _RefusedError as error:

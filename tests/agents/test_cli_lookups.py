@@ -58,6 +58,18 @@ def test_an_imported_table_takes_precedence_and_is_listed(llmnas: Run, tmp_path:
     assert [(t["dataset"], t["device"], t["cells"]) for t in listed] == [("cifar10", "raspi4", 15625)]
 
 
+def test_accuracies_are_imported_beside_costs_and_both_are_listed(llmnas: Run, tmp_path: Path) -> None:
+    path = tmp_path / "both_cifar10.csv"
+    path.write_text(f"arch_str,raspi4_latency,cifar10_test_200,cifar100_test_200\n{CELL},3.5,93.25,70\n")
+    imported = parsed(llmnas("data", "import", str(path), "--json"))
+    assert [(t["dataset"], t["device"], t["cells"]) for t in imported["tables"]] == [("cifar10", "raspi4", 1)]
+    assert [(t["dataset"], t["cells"]) for t in imported["accuracies"]] == [("cifar10", 1), ("cifar100", 1)]
+    assert parsed(llmnas("data", "list", "--json")) == imported
+    shown = llmnas("data", "list").stdout
+    assert "costs" in shown
+    assert "test accuracies" in shown
+
+
 def test_a_dataset_nobody_knew_is_searched_once_its_table_is_imported(llmnas: Run, tmp_path: Path) -> None:
     done = llmnas("data", "import", str(made_up_table(tmp_path / "mine.csv")), "--dataset", "flowers")
     assert "32x32" in done.stderr
@@ -76,7 +88,7 @@ def test_a_table_that_is_none_is_refused_with_the_reason(llmnas: Run, tmp_path: 
     missing = llmnas("data", "import", str(tmp_path / "nowhere.csv"), check=False)
     assert missing.returncode == 1
     assert "nowhere.csv" in missing.stderr
-    assert parsed(llmnas("data", "list", "--json"))["tables"] == []
+    assert parsed(llmnas("data", "list", "--json")) == {"tables": [], "accuracies": []}
 
 
 def test_help_lists_the_commands(llmnas: Run) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmnas_mcp.devices import importers, tables
+from llmnas_mcp import measured as shared
 from llmnas_mcp.devices.tables import ImportedTable, import_table, imported_tables, load_columns
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.spaces import SearchSpace, get_space
@@ -131,7 +131,7 @@ def test_bytes_that_are_no_table_are_refused(
 def test_a_file_that_unpacks_without_end_is_refused(
     space: SearchSpace, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importers, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(shared, "MAX_BYTES", 2**20)
     path = tmp_path / "bomb_cifar10.csv.gz"
     path.write_bytes(gzip.compress(b"\n" * 2**22, mtime=0))
     with pytest.raises(DataError, match="unpacks to more than 1 MB"):
@@ -160,7 +160,7 @@ def test_an_import_that_breaks_off_leaves_the_old_table(
         file.write(b"half")  # type: ignore[attr-defined]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tables.np, "savez_compressed", full)
+    monkeypatch.setattr(shared.np, "savez_compressed", full)
     with pytest.raises(KeyboardInterrupt):
         import_table(write("t_cifar10.csv", [{"arch_str": CELL, "fpga_latency": 2}]), space, data)
     assert {path.name: path.read_bytes() for path in data.iterdir()} == before

@@ -1,0 +1,131 @@
+"""Tables of trained accuracy that a user imported: one file per space and dataset in the folder of tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmnas_mcp.benchmarks.importers import Found, read_accuracies
+from llmnas_mcp.benchmarks.nats import is_nats
+from llmnas_mcp.devices.importers import Tables, read_tables
+from llmnas_mcp.devices.tables import ImportedTable, store_tables
+from llmnas_mcp.errors import DataError
+from llmnas_mcp.measured import DATASET_NAME, NoColumnsError, joined, load_arrays, save_arrays, table_name
+from llmnas_mcp.spaces import SearchSpace
+
+PREFIX = "accuracy"
+
+
+@dataclass(frozen=True)
+class AccuracyTable:
+    """Top-1 test accuracies in % after 200 epochs, in the order of `space.genotypes()`: NaN where not in the table."""
+
+    values: NDArray[np.float64]
+    name: str
+
+
+@dataclass(frozen=True)
+class ImportedAccuracies:
+    """The imported accuracies of a dataset: how many cells they are."""
+
+    space: str
+    dataset: str
+    name: str
+    cells: int
+
+
+def import_accuracies(
+    path: Path, space: SearchSpace, data: Path, dataset: str | None = None
+) -> list[ImportedAccuracies]:
+    """Import trained accuracies into the folder `data`, of all datasets in a file or the one named.
+
+    A CSV, plain or gzipped, has `arch_str` and columns like `cifar10_test_200`: top-1 test accuracy in % after 200
+    epochs, mean over training seeds. NATS-Bench's own files are read with its package. Cells imported before stay
+    unless the file has them. Raises DataError that names file, row, value and fix; then nothing of it is imported.
+    """
+    return _store(read_accuracies(path, space, dataset), path, space, data)
+
+
+def import_measured(
+    path: Path, space: SearchSpace, data: Path, dataset: str | None = None
+) -> tuple[list[ImportedTable], list[ImportedAccuracies]]:
+    """Import what a file has, costs of devices (`devices.tables.import_table`) or accuracies or both; or nothing of it.
+
+    Raises DataError that names file, row, value and fix.
+    """
+    costs: Tables = {}
+    accuracies: Found = {}
+    without: list[str] = []
+    try:
+        costs = {} if is_nats(path) else read_tables(path, space, dataset)
+    except NoColumnsError as error:
+        without.append(str(error))
+    try:
+        accuracies = read_accuracies(path, space, dataset)
+    except NoColumnsError as error:
+        without.append(str(error))
+    if not costs and not accuracies:
+        raise DataError("\n".join(without))
+    return store_tables(costs, space, data), _store(accuracies, path, space, data)
+
+
+def imported_accuracies(data: Path) -> list[ImportedAccuracies]:
+    """Every table of accuracies in the folder, by space and dataset; raises DataError for a damaged file."""
+    loaded = [_load(path) for path in sorted(data.glob(f"{PREFIX}.*.npz"))]
+    return [_describe(space, dataset, table) for space, dataset, table in loaded]
+
+
+def accuracy_table(space: SearchSpace, dataset: str, data: Path) -> AccuracyTable | None:
+    """The imported accuracies of a space and dataset; None when there are none."""
+    path = _file(space, dataset, data)
+    if not DATASET_NAME.fullmatch(dataset) or not path.exists():
+        return None
+    _, _, table = _load(path)
+    if table.values.shape != (space.size,):
+        raise DataError(f"{path} is not of {space.name}. Delete it and import the table again.")
+    return table
+
+
+def _file(space: SearchSpace, dataset: str, data: Path) -> Path:
+    return data / f"{PREFIX}.{space.name}.{dataset}.npz"
+
+
+def _describe(space: str, dataset: str, table: AccuracyTable) -> ImportedAccuracies:
+    return ImportedAccuracies(space, dataset, table.name, int((~np.isnan(table.values)).sum()))
+
+
+def _store(found: Found, path: Path, space: SearchSpace, data: Path) -> list[ImportedAccuracies]:
+    name = table_name(path)
+    merged = {d: _merge(accuracy_table(space, d, data), AccuracyTable(v, name)) for d, v in found.items()}
+    for dataset, table in merged.items():
+        arrays = {"space": np.array(space.name), "dataset": np.array(dataset)}
+        save_arrays(_file(space, dataset, data), arrays | {"name": np.array(table.name), "values": table.values})
+    return [_describe(space.name, dataset, table) for dataset, table in merged.items()]
+
+
+def _merge(old: AccuracyTable | None, new: AccuracyTable) -> AccuracyTable:
+    if old is None:
+        return new
+    given = ~np.isnan(new.values)
+    kept = (~np.isnan(old.values) & ~given).any()
+    return AccuracyTable(np.where(given, new.values, old.values), joined(old.name, new.name) if kept else new.name)
+
+
+def _load(path: Path) -> tuple[str, str, AccuracyTable]:
+    stat = path.stat()
+    return _load_version(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=8)
+def _load_version(path: Path, _mtime: int, _size: int) -> tuple[str, str, AccuracyTable]:
+    """What a file held at that time; a new import changes the time."""
+    return load_arrays(path, _table_in)
+
+
+def _table_in(file: dict[str, Any]) -> tuple[str, str, AccuracyTable]:
+    return str(file["space"]), str(file["dataset"]), AccuracyTable(file["values"], str(file["name"]))
