@@ -34,6 +34,7 @@ lint: $(READY)
 perf: $(READY) $(MODEL)
 	$(BIN)/python perf/speed.py
 	$(BIN)/python perf/server.py
+	$(BIN)/python perf/report.py
 	$(BIN)/python perf/search_quality.py
 	$(BIN)/python perf/search_quality.py --operator local
 

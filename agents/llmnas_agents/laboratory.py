@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from mcp import Client, StdioServerParameters
+from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel
 
 from llmnas_mcp import results as r
@@ -47,6 +48,14 @@ class LaboratoryClient:
         """The picture of a search, a PNG."""
         content = (await self._call("plot_pareto_front", {"search_id": search_id})).content[0]
         return base64.b64decode(content.data)
+
+    async def read(self, uri: str) -> str:
+        """The text of a resource; raises LabError with the laboratory's own text where there is none."""
+        try:
+            content = (await self._client.read_resource(uri)).contents[0]
+        except MCPError as error:
+            raise LabError(error.error.message) from error
+        return str(getattr(content, "text", ""))
 
     async def _call(self, tool: str, arguments: dict[str, Any]) -> Any:
         # What is not given is left out, so that the tool's own default holds.

@@ -21,6 +21,7 @@ from llmnas_agents.llm.base import LanguageModel, Prompt
 from llmnas_agents.llm.exchanges import Ledger
 from llmnas_agents.operators import LANGUAGE, NO_KNOWLEDGE_BASE, OPERATORS, EvolutionOperator, get_operator
 from llmnas_agents.recording import record
+from llmnas_agents.report import report_page
 from llmnas_agents.state import Deps, State
 from llmnas_mcp import results as r
 from llmnas_mcp.errors import LabError
@@ -129,6 +130,8 @@ async def run(
     if out is not None:
         save(out / "front.json", json.dumps(front, indent=1).encode() + b"\n", search_id)
         save(out / "front.png", await lab.plot_pareto_front(search_id), search_id)
+        save(out / "front.svg", (await lab.read(f"llmnas://searches/{search_id}/front.svg")).encode(), search_id)
+        save(out / "report.html", (await report_page(lab, search_id, used)).encode(), search_id)
         if recording is not None:
             save(out / "recording.json", recording.bytes(), search_id)
         listen({"event": "saved", "out": str(out)})
@@ -162,33 +165,13 @@ async def front_json(lab: LaboratoryClient, search_id: str, wall_s: float, used:
         **{name: getattr(search, name) for name in names},
         "evaluations": search.used,
         "wall_s": round(wall_s, 3),
-        "llm": ledger_json(used),
+        "llm": used.as_json(),
         "hypervolume": front.hypervolume,
         "front": [point.model_dump(mode="json") for point in front.front],
         "members": search.used,
         "rules": search.rules,
         **({} if search.scored_by == "zero-cost" else {"scored_by": search.scored_by}),
         **({} if front.judge is None else {"truth": truth}),
-    }
-
-
-def ledger_json(used: Ledger) -> dict[str, Any]:
-    """What a search has used of a model; more than the least is told only where a model was asked."""
-    least = {
-        "calls": used.calls,
-        "input_tokens": used.input_tokens + used.cache_write_tokens + used.cache_read_tokens,
-        "output_tokens": used.output_tokens,
-        "cost_usd": round(used.cost_usd, 6),
-    }
-    if not used.calls and not used.unanswered:
-        return least
-    return least | {
-        "cache_read_tokens": used.cache_read_tokens,
-        "cache_write_tokens": used.cache_write_tokens,
-        "seconds": round(used.seconds, 3),
-        "rejected": used.rejected,
-        "unanswered": used.unanswered,
-        "unanswered_usd": round(used.unanswered_usd, 6),
     }
 
 

@@ -93,13 +93,16 @@ def of_search(handle: SearchHandle, evaluations: int, seeds: int = 5) -> list[Ba
     """Random sampling and NSGA-II by the search's own scores, costs and limit; none where scores must be measured."""
     if not handle.landscape.whole or not evaluations:
         return []
-    return [_baseline(name, handle, evaluations, seeds) for name in ("random", "nsga2")]
+    found = [_baseline(name, handle, evaluations, seeds) for name in ("random", "nsga2")]
+    return [one for one in found if one is not None]
 
 
-def _baseline(name: str, handle: SearchHandle, evaluations: int, seeds: int) -> Baseline:
+def _baseline(name: str, handle: SearchHandle, evaluations: int, seeds: int) -> Baseline | None:
     problems = [
         run(METHODS[name], Problem(handle.landscape, evaluations, handle.max_cost), seed) for seed in range(seeds)
     ]
+    if not all(problem.paid for problem in problems):
+        return None  # what is within the limit is so little that chance does not find it
     curves = [curve(problem.points) for problem in problems]
     shortest = min(curves, key=len)
     means = [(n, float(np.mean([own[i][1] for own in curves]))) for i, (n, _) in enumerate(shortest)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Any, Literal
 
 from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.members import Member, front_members
@@ -14,8 +15,12 @@ _MARKERS = ("o", "s")
 _SCORES = {"zero-cost": "zero-cost score", "params": "number of parameters"}
 
 
-def plot_front(handle: SearchHandle, members: Sequence[Member]) -> bytes:
-    """A PNG of 1600 x 1000 pixels: cost against score, niches coloured, the front as a line. Imports matplotlib."""
+def plot_front(handle: SearchHandle, members: Sequence[Member], format: Literal["png", "svg"] = "png") -> bytes:  # noqa: A002
+    """A picture, 1600 x 1000 pixels as PNG: cost against score, niches coloured, the front as a line.
+
+    Imports matplotlib.
+    """
+    import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -64,5 +69,8 @@ def plot_front(handle: SearchHandle, members: Sequence[Member]) -> bytes:
     axes.grid(alpha=0.25)
     axes.legend(fontsize=7, loc="lower right")
     out = io.BytesIO()
-    figure.savefig(out, format="png", metadata={"Software": None})
+    # The same members always give the same bytes: no date, no library's version, no random names.
+    matplotlib.rcParams["svg.hashsalt"] = "llmnas"
+    nameless: dict[str, Any] = {"png": {"Software": None}, "svg": {"Creator": None, "Date": None}}
+    figure.savefig(out, format=format, metadata=nameless[format])
     return out.getvalue()

@@ -15,6 +15,7 @@ from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.members import Member
 
 SEEDS = 5
+MOST_COMPARED = 1000  # evaluations: with other methods these take four seconds, ten thousand take minutes
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Truth:
     """The judge, its verdict on a search's front with what is near it, and the mean share (up) of random sampling.
 
     random: SEEDS runs of as many evaluations as the search had, by the same scores and limit; None where these would
-    have to be measured.
+    have to be measured, and for more than MOST_COMPARED.
     """
 
     judge: Judge
@@ -47,7 +48,7 @@ def truth_of(handle: SearchHandle, members: Sequence[Member], *, estimated: bool
     if judge.estimated and not estimated:
         return None
     random = None
-    if landscape.whole:
+    if landscape.whole and len(members) <= MOST_COMPARED:
         problems = [Problem(landscape, len(members), handle.max_cost) for _ in range(SEEDS)]
         drawn = [run(METHODS["random"], problem, seed).architectures for seed, problem in enumerate(problems)]
         random = float(np.mean([judge.verdict(landscape.kept(genotypes)).share for genotypes in drawn]))

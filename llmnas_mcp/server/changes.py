@@ -16,7 +16,7 @@ from llmnas_mcp.search.store import Store
 Marks = dict[str, tuple[int, int]]
 log = logging.getLogger(__name__)
 EVERY = 0.5  # seconds between two looks at the store
-PARTS = ("", "/front", "/knowledge")
+PARTS = ("", "/front", "/knowledge", "/report", "/front.svg")
 
 
 class StoreBus(InMemorySubscriptionBus):

@@ -1,4 +1,4 @@
-"""Resources: what a client can read without calling a tool, as JSON."""
+"""Resources: what a client can read without calling a tool, as JSON, and a search's report and picture."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from pydantic import BaseModel
 
 from llmnas_mcp.errors import NotFoundError
-from llmnas_mcp.reports import judged
+from llmnas_mcp.reports import html_report, judged, plot_front
 from llmnas_mcp.search import instruments
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.server.trouble import readable
@@ -49,6 +49,18 @@ def register(mcp: MCPServer, lab: Laboratory) -> None:
         with readable(), _not_found():
             rules = lab.knowledge_history(search_id)
         return json.dumps({"rules": [rule.model_dump(mode="json") for rule in rules]})
+
+    @mcp.resource("llmnas://searches/{search_id}/report", mime_type="text/html")
+    def report(search_id: str) -> str:
+        """A search as one HTML file: its front, what it added, where designs come from, what was learnt."""
+        with readable(), _not_found():
+            return html_report(lab, search_id)
+
+    @mcp.resource("llmnas://searches/{search_id}/front.svg", mime_type="image/svg+xml")
+    def picture(search_id: str) -> str:
+        """The picture of a search, as plot_pareto_front draws it."""
+        with readable(), _not_found():
+            return plot_front(*lab.members(search_id), format="svg").decode()
 
 
 class _not_found:  # noqa: N801 - reads as a statement where it is used

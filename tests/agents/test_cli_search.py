@@ -46,7 +46,14 @@ def test_a_search_leaves_front_json_and_picture_as_the_design_says(llmnas: Run, 
     assert front["evaluations"] == front["members"] == 90
     assert front["rules"] > 0
     assert (tmp_path / "out" / "front.png").read_bytes().startswith(b"\x89PNG")
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["front.json", "front.png"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "front.json",
+        "front.png",
+        "front.svg",
+        "report.html",
+    ]
+    assert "<svg" in (tmp_path / "out" / "front.svg").read_text()
+    assert front["search_id"] in (tmp_path / "out" / "report.html").read_text()
     assert "round 1: 42/90 evaluations, hypervolume" in done.stderr
     assert front["front"][0]["architecture"] in done.stdout
     assert "not an accuracy" in done.stderr

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from llmnas_agents.laboratory import open_laboratory
@@ -62,3 +65,30 @@ async def test_a_search_under_way_sees_nothing_of_the_truth(tables: Path, monkey
     assert (seen[0].true_share, seen[0].true_share_random, seen[0].judge) == (None, None, None)
     assert seen[1].true_share is not None
     assert seen[1].judge == "table:made_up"
+
+
+def told(page: Path) -> dict[str, Any]:
+    """The values that a report's page is drawn from."""
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(), re.DOTALL)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def test_a_report_judges_by_tables_where_there_are_any_and_else_calls_it_an_estimate(
+    llmnas: Run, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    asked = ("search", "--device", "raspi4", "--evaluations", "42", "--json", "--out")
+    llmnas(*asked, str(tmp_path / "estimated"))
+    request.getfixturevalue("tables")
+    front = parsed(llmnas(*asked, str(tmp_path / "measured")))
+    estimated, measured = (told(tmp_path / name / "report.html") for name in ("estimated", "measured"))
+    assert estimated["truth"]["estimated"]
+    assert estimated["truth"]["error"] > 0
+    assert all(point["accuracy_error"] > 0 for point in estimated["front"])
+    assert measured["truth"]["estimated"] is False
+    assert measured["truth"]["share"] == pytest.approx(front["truth"]["share"], rel=1e-5)
+    judge = Judge.of(SPACE, "cifar10", "raspi4", "latency", tmp_path / "tables")
+    for point in measured["front"]:
+        cell = SPACE.parse(measured["members"]["architecture"][point["member"]])
+        assert point["accuracy"] == judge.accuracy[SPACE.index_of([cell])[0]]
+        assert point["accuracy_error"] is None

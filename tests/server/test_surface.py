@@ -31,6 +31,7 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return anyio.run(ask)
 
 
+PARTS = ("", "/front", "/knowledge", "/report", "/front.svg")
 TOOLS = {
     "list_spaces",
     "list_devices",
@@ -144,11 +145,27 @@ async def test_resources_hold_what_the_tools_say(tmp_path: Path) -> None:
         search = await answer(client, "get_search", search_id=name)
         devices = await answer(client, "list_devices")
     assert fixed == {"llmnas://spaces", "llmnas://devices"}
-    assert templates == {f"llmnas://searches/{{search_id}}{part}" for part in ("", "/front", "/knowledge")}
+    assert templates == {f"llmnas://searches/{{search_id}}{part}" for part in PARTS}
     assert read[f"llmnas://searches/{name}"] == search
     assert read["llmnas://devices"] == devices
     assert read[f"llmnas://searches/{name}/front"]["front"] == []
     assert read[f"llmnas://searches/{name}/knowledge"] == {"rules": []}
+
+
+async def test_the_report_and_the_picture_of_a_search_are_resources(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        name = (await answer(client, "start_search", device="eyeriss", evaluations=10))["search_id"]
+        await answer(client, "submit_architectures", search_id=name, architectures=[CELL])
+        page, picture = [
+            (await client.read_resource(f"llmnas://searches/{name}/{part}")).contents[0]
+            for part in ("report", "front.svg")
+        ]
+        with pytest.raises(Exception, match="no search 'nothing'"):
+            await client.read_resource("llmnas://searches/nothing/report")
+    assert (page.mime_type, picture.mime_type) == ("text/html", "image/svg+xml")
+    assert page.text.startswith("<!doctype html>")
+    assert CELL in page.text
+    assert "<svg" in picture.text
 
 
 async def test_a_resource_of_no_search_says_so(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def main() -> None:
     prepare()
     # langgraph leaves a coroutine unstarted when Ctrl-C comes between two steps; nothing is lost by it.
     warnings.filterwarnings("ignore", message="coroutine 'arun_with_retry' was never awaited")
-    from llmnas_agents.cli import bench, data, doctor, install, lookups, replay, score, search  # noqa: F401 - each adds to `app`
+    from llmnas_agents.cli import bench, data, doctor, install, lookups, replay, report, score, search  # noqa: F401 - each adds to `app`
 
     try:
         app()

@@ -63,7 +63,7 @@ class Progress:
             )
             err.print(f"model {event['model']}: about {event['calls']} calls{cost}")
         elif event["event"] == "saved":
-            err.print(f"saved {event['out']}/front.json and front.png")
+            err.print(f"saved {event['out']}/report.html, front.json, front.png and front.svg")
 
     def _line(self, search: r.Search) -> str:
         last = search.history[-1]

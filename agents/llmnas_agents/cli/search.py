@@ -61,7 +61,9 @@ def search(
     ] = False,
     server: Server = None,
     store: Store = None,
-    out_dir: Annotated[Path | None, typer.Option("--out", help="Folder for front.json and front.png.")] = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder for report.html, front.json and pictures.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Search for the Pareto front of zero-cost score against latency or energy."""

@@ -78,6 +78,25 @@ class Ledger(Usage):
         """All tokens, cached ones included."""
         return self.input_tokens + self.output_tokens + self.cache_write_tokens + self.cache_read_tokens
 
+    def as_json(self) -> dict[str, Any]:
+        """What front.json and the report tell; more than the least only where a model was asked."""
+        least = {
+            "calls": self.calls,
+            "input_tokens": self.input_tokens + self.cache_write_tokens + self.cache_read_tokens,
+            "output_tokens": self.output_tokens,
+            "cost_usd": round(self.cost_usd, 6),
+        }
+        if not self.calls and not self.unanswered:
+            return least
+        return least | {
+            "cache_read_tokens": self.cache_read_tokens,
+            "cache_write_tokens": self.cache_write_tokens,
+            "seconds": round(self.seconds, 3),
+            "rejected": self.rejected,
+            "unanswered": self.unanswered,
+            "unanswered_usd": round(self.unanswered_usd, 6),
+        }
+
 
 def hash_of(prompt: Prompt) -> str:
     """SHA-256 of a prompt's text."""

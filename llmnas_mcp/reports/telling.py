@@ -1,0 +1,294 @@
+"""What the report of a search tells, as values for JSON.
+
+Members are columns, and whatever names one says its number, so that ten thousand of them take little room. Costs are in
+the search's unit (down), scores in [0, 1] (up), hypervolumes as everywhere: larger is better.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from llmnas_mcp import __version__, baselines
+from llmnas_mcp.baselines import Baseline
+from llmnas_mcp.devices.catalogue import DEVICES
+from llmnas_mcp.errors import ArchitectureError
+from llmnas_mcp.pareto import hypervolume, ranks_of
+from llmnas_mcp.reports.coverage import RANGES, spread
+from llmnas_mcp.reports.truth import MOST_COMPARED, Truth, truth_of
+from llmnas_mcp.results import Rule
+from llmnas_mcp.scoring.calibration import calibration_of
+from llmnas_mcp.search.handle import SearchHandle
+from llmnas_mcp.search.members import REFERENCE, Member, front_members
+from llmnas_mcp.search.service import Laboratory
+from llmnas_mcp.spaces import SearchSpace
+
+MOST_STEPS = 400  # of the curve of hypervolume
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_SETTINGS = (
+    "search_id",
+    "created",
+    "dataset",
+    "device",
+    "objective",
+    "operator",
+    "seed",
+    "max_cost",
+    "evaluations",
+    "rounds",
+    "offspring",
+    "scored_by",
+)
+
+
+def tell(lab: Laboratory, search_id: str) -> dict[str, Any]:
+    """All that the page shows of a search. Raises NotFoundError for one that is not there."""
+    handle, members = lab.members(search_id)
+    front = front_members(members, handle.scale)
+    best = handle.landscape.best_front(handle.max_cost, handle.scale)
+    compared = baselines.of_search(handle, min(len(members), MOST_COMPARED))
+    final, most = handle.hypervolume(members), None if best is None else hypervolume(best, REFERENCE)
+    device = DEVICES[handle.row["device"]].title
+    on_front = {m.architecture for m in front}
+    number = {m.architecture: i for i, m in enumerate(members)}
+    place = _placer(handle.space, number)
+    scored = handle.row["scored_by"] == "zero-cost"
+    truth = truth_of(handle, members, estimated=True)
+    worth = calibration_of(handle.space, handle.landscape.dataset) if scored else None
+    return {
+        "title": f"Networks for the {device}",
+        "answer": answer_of(front, handle.row["objective"], handle.unit, device),
+        "added": added_of(final, most, len(members), compared),
+        "search": {
+            **{name: handle.row[name] for name in _SETTINGS},
+            "unit": handle.unit,
+            "device_title": device,
+            "used": len(members),
+            "command": command_of(handle),
+            "version": __version__,
+        },
+        "space": {
+            "name": handle.space.name,
+            "title": handle.space.title,
+            "source": handle.space.source,
+            "positions": handle.space.positions,
+            "choices": handle.space.choices,
+        },
+        "members": _columns(lab, handle, members, place),
+        "front": [
+            {"member": number[m.architecture], "near": m.architecture not in on_front, **_accuracy(truth, m)}
+            for m in (handle.near_front(members) if members else [])
+        ],
+        "exact": None if best is None else _unscaled(handle, best),
+        "hypervolume": {"curve": _curve(handle, members), "final": final, "best": most},
+        "coverage": _coverage(lab, handle, members, front),
+        "knowledge": _knowledge(lab.knowledge_history(search_id), place),
+        "baselines": [{**asdict(other), "name": _method(other)} for other in compared],
+        "worth": None if worth is None else {"source": worth.source, "rows": [asdict(row) for row in worth.rows[:2]]},
+        "truth": None if truth is None else _truth(truth),
+    }
+
+
+def _truth(truth: Truth) -> dict[str, Any]:
+    judge, verdict = truth.judge, truth.verdict
+    return {
+        "estimated": judge.estimated,
+        "source": judge.source,
+        "error": _error(truth),
+        "share": _short(verdict.share),
+        "random": None if truth.random is None else _short(truth.random),
+        "best_accuracy": verdict.best_accuracy,
+    }
+
+
+def _accuracy(truth: Truth | None, member: Member) -> dict[str, float | None]:
+    """A network's accuracy in %, and in points how far that is off on average; None where it was measured."""
+    if truth is None:
+        return {}
+    row = int(truth.judge.space.index_of([member.genotype])[0])
+    return {"accuracy": _short(float(truth.judge.accuracy[row])), "accuracy_error": _error(truth)}
+
+
+def _error(truth: Truth) -> float | None:
+    return _short(truth.judge.error[0]) if truth.judge.error and truth.judge.error[0] else None
+
+
+def answer_of(front: Sequence[Member], objective: str, unit: str, device: str) -> str:
+    """The search's result in a sentence; front by rising cost."""
+    if not front:
+        return "Nothing is evaluated yet."
+    if len(front) == 1:
+        only = front[0]
+        return f"One network: {only.cost:.3g} {unit} on the {device}, with a score of {only.score:.3f}."
+    limit = round_up(front[len(front) // 2].cost)
+    under = max((m for m in front if m.cost <= limit), key=lambda m: m.score)
+    return (
+        f"{len(front)} networks from {front[0].cost:.3g} to {front[-1].cost:.3g} {unit} on the {device}, each with the"
+        f" best score for its {objective}; the best within {limit:g} {unit} scores {under.score:.3f} of 1."
+    )
+
+
+def round_up(value: float) -> float:
+    """The least number with one digit that is not below a value: a limit as people set it.
+
+    >>> round_up(23.1), round_up(0.5), round_up(0.0)
+    (30.0, 0.5, 0.0)
+    """
+    if value <= 0:
+        return 0.0
+    digit = -math.floor(math.log10(value))
+    return round(math.ceil(round(value * 10.0**digit, 9)) / 10.0**digit, 12)
+
+
+def added_of(final: float, best: float | None, evaluations: int, others: Sequence[Baseline]) -> str:
+    """What the search reached, beside what others reach with as many evaluations, or with MOST_COMPARED of them.
+
+    >>> random = Baseline("random", 5, [(400, 0.9)], 0.8, 0.91, [])
+    >>> added_of(0.95, 1.0, 400, [random])
+    'Hypervolume 0.9500 of the best there is after 400 evaluations; random after 400: 0.9000 (mean of 5 seeds).'
+    """
+    whole, of_best = (1.0, "") if best is None else (best, " of the best there is")
+    reached = [f"Hypervolume {final / whole:.4f}{of_best} after {evaluations:,} evaluations"]
+    for other in others:
+        count, mean = other.curve[-1]
+        reached.append(f"{_method(other)} after {count:,}: {mean / whole:.4f} (mean of {other.seeds} seeds)")
+    return "; ".join(reached) + "."
+
+
+def _method(other: Baseline) -> str:
+    return {"nsga2": "NSGA-II"}.get(other.name, other.name)
+
+
+def command_of(handle: SearchHandle) -> str | None:
+    """The command that searches so again; None for what a conversation led."""
+    row = handle.row
+    if row["operator"] == "conversation":
+        return None
+    options = {
+        "device": row["device"],
+        "space": row["space"],
+        "dataset": row["dataset"],
+        "objective": row["objective"],
+        "operator": row["operator"],
+        "niches": len(handle.niches),
+        "rounds": row["rounds"],
+        "offspring": row["offspring"],
+        "evaluations": row["evaluations"],
+        f"max-{row['objective']}": row["max_cost"],
+        "seed": row["seed"],
+    }
+    flags = " --no-zero-cost" if row["scored_by"] == "params" else ""
+    given = (f"--{name} {shlex.quote(str(value))}" for name, value in options.items() if value is not None)
+    return f"llmnas search {' '.join(given)}{flags}"
+
+
+def _placer(space: SearchSpace, number: dict[str, int]) -> Callable[[str], int | str]:
+    """Tells the number of the member that an architecture is, however it is written; or the text as it stands."""
+
+    def place(architecture: str) -> int | str:
+        if architecture in number:
+            return number[architecture]
+        try:
+            return number.get(space.format(space.canonical(space.parse(architecture))), architecture)
+        except ArchitectureError:
+            return architecture
+
+    return place
+
+
+def _columns(
+    lab: Laboratory, handle: SearchHandle, members: Sequence[Member], place: Callable[[str], int | str]
+) -> dict[str, Any]:
+    """The members in the order they were evaluated. `genotype` has a digit, of base 36, for each position."""
+    rows = [handle.landscape.rows[m.genotype] for m in members]
+    errors = [None if np.isnan(e) else _short(e) for e in handle.landscape.costs.errors[rows]]
+    origins = lab.origins(handle.search_id)
+    own = [origins[m.architecture] for m in members]
+    sources, source = _numbered([(m.cost_source, e) for m, e in zip(members, errors, strict=True)])
+    score_sources, score_source = _numbered([m.score_source for m in members])
+    reasons, reason = _numbered([origin.reason for origin in own])
+    return {
+        "architecture": [m.architecture for m in members],
+        "genotype": ["".join(_DIGITS[choice] for choice in m.genotype) for m in members],
+        "niche": [m.niche for m in members],
+        "round": [m.round for m in members],
+        "score": [_short(m.score) for m in members],
+        "cost": [_short(m.cost) for m in members],
+        "params": [m.params for m in members],
+        "rank": (ranks_of(handle.points(members)) + 1).tolist(),
+        "sources": sources,
+        "source": source,
+        "score_sources": score_sources,
+        "score_source": score_source,
+        "operator": [origin.operator for origin in own],
+        "parents": [[place(parent) for parent in origin.parents] for origin in own],
+        "reasons": reasons,
+        "reason": reason,
+    }
+
+
+def _numbered(values: Sequence[Any]) -> tuple[list[Any], list[int]]:
+    """The different values, and for each value its number among these."""
+    found = {value: i for i, value in enumerate(dict.fromkeys(values))}
+    return list(found), [found[value] for value in values]
+
+
+def _curve(handle: SearchHandle, members: Sequence[Member]) -> list[tuple[int, float]]:
+    points = handle.points(members)
+    steps = np.unique(np.linspace(1, len(members), min(len(members), MOST_STEPS)).round().astype(int))
+    return [(int(n), _short(hypervolume(points[:n], REFERENCE))) for n in steps if n]
+
+
+def _coverage(
+    lab: Laboratory, handle: SearchHandle, members: Sequence[Member], front: Sequence[Member]
+) -> dict[str, Any]:
+    landscape, scale = handle.landscape, handle.scale
+    edges = np.linspace(scale.low, scale.high, RANGES + 1)
+    rules = lab.store.count_active_rules(handle.search_id)
+    return {
+        "niches": [
+            {
+                "low": niche.low,
+                "high": niche.high,
+                "size": handle.sizes[niche.index],
+                "members": sum(m.niche == niche.index for m in members),
+                "front": sum(m.niche == niche.index for m in front),
+                "rules": rules.get(niche.index, 0),
+            }
+            for niche in handle.niches
+        ],
+        "edges": [_short(edge) for edge in edges],
+        "ranges": spread([m.cost for m in members], edges).counts,
+        "space": spread(landscape.costs.values[landscape.admissible(handle.max_cost)], edges).counts,
+    }
+
+
+def _knowledge(history: Sequence[Rule], place: Callable[[str], int | str]) -> list[dict[str, Any]]:
+    """The rules in the order they came up, each with every writing of it."""
+    rules: dict[str, dict[str, Any]] = {}
+    for rule in history:
+        of_rule = rules.setdefault(rule.rule_id, {"id": rule.rule_id, "niche": rule.niche, "writings": []})
+        of_rule["writings"].append(
+            {
+                **rule.model_dump(include={"statement", "target", "author", "round", "status", "version"}),
+                "pattern": rule.pattern,
+                "effect": None if rule.effect is None else _short(rule.effect),
+                "confidence": _short(rule.confidence),
+                "evidence": [place(architecture) for architecture in rule.evidence],
+            }
+        )
+    return list(rules.values())
+
+
+def _unscaled(handle: SearchHandle, points: Any) -> list[tuple[float, float]]:
+    """Scaled points as (cost, score)."""
+    return [(_short(x * handle.scale.width + handle.scale.low), _short(1 - y)) for x, y in points]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")
