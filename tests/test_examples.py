@@ -38,6 +38,30 @@ def test_an_example_runs_as_it_stands_and_is_short(name: str, tmp_path: Path) ->
     assert all(float(line.split()[0]) > 0 and " ms " in line for line in lines)
 
 
+def test_a_method_of_ones_own_is_compared_by_the_plan_in_examples(tmp_path: Path) -> None:
+    assert len((ROOT / "examples" / "custom_method.py").read_text().splitlines()) <= 60
+    command = [sys.executable, "-c", "from llmnas_agents.cli import main; main()", "bench", "run", "plan.yaml"]
+    env = {**os.environ, "LLMNAS_STORE": f"sqlite:///{tmp_path}/llmnas.db", "LLMNAS_DATA": str(tmp_path)}
+    subprocess.run(
+        [*command, "--seeds", "1", "--budgets", "40", "--out", str(tmp_path / "out")],
+        cwd=ROOT / "examples",
+        env=env,
+        capture_output=True,
+        check=True,
+    )
+    runs = [json.loads(line) for line in (tmp_path / "out" / "runs.jsonl").read_text().splitlines()]
+    assert {run["method"]: run["evaluations"] for run in runs} == dict.fromkeys(
+        ("evolution", "evolution+no-partition", "custom_method:hill_climbing"), 40
+    )
+    assert {run["limit_2"] for run in runs} == {10}
+
+
+def test_the_plan_of_the_readme_is_the_one_in_examples() -> None:
+    shown = re.search(r"^```yaml\n(datasets.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert shown
+    assert shown[1] == (ROOT / "examples" / "plan.yaml").read_text()
+
+
 def test_the_config_of_the_readme_is_the_one_in_examples() -> None:
     shown = re.search(r'^    (\{"mcpServers".*)$', (ROOT / "README.md").read_text(), re.MULTILINE)
     assert shown
@@ -45,7 +69,7 @@ def test_the_config_of_the_readme_is_the_one_in_examples() -> None:
 
 
 def test_every_command_of_the_readme_exists() -> None:
-    commands = set(re.findall(r"llmnas (data \w+|\w+)", (ROOT / "README.md").read_text()))
+    commands = set(re.findall(r"llmnas (data \w+|bench \w+|\w+)", (ROOT / "README.md").read_text()))
     for name in commands:
         done = subprocess.run(
             [sys.executable, "-c", "from llmnas_agents.cli import main; main()", *name.split(), "--help"],
@@ -54,7 +78,17 @@ def test_every_command_of_the_readme_exists() -> None:
             check=False,
         )
         assert done.returncode == 0, f"llmnas {name}: {done.stderr}"
-    assert {"search", "resume", "searches", "latency", "score", "devices", "spaces", "data import"} <= commands
+    assert {
+        "search",
+        "resume",
+        "searches",
+        "latency",
+        "score",
+        "devices",
+        "spaces",
+        "data import",
+        "bench run",
+    } <= commands
 
 
 def test_imports_keep_to_the_floors() -> None:
