@@ -119,7 +119,7 @@ def _leave(rows: list[Row], folder: Path, parquet: bool) -> None:
     from llmnas_agents.bench.figure import plot_curves
 
     found, devices, limits = tables.summary(rows), tables.by_device(rows), tables.under_limits(rows)
-    judges = " and ".join(dict.fromkeys(row["judge"] for row in rows))
+    judges = ", ".join(dict.fromkeys(source for row in rows for source in row["judge"].split(", ")))
     note = (
         f"HV share (up), IGD and IGD+ (down): against the exact front in accuracy and {rows[0]['objective']}, by"
         f" {judges}. HV share by score: against the best front there is by the zero-cost score. Each is the mean over"
