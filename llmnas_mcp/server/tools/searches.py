@@ -84,5 +84,8 @@ def register(box: Toolbox, lab: Laboratory) -> None:
     def plot_pareto_front(ctx: Context, search_id: SearchId) -> Image:
         """A picture of a search: all members by niche, and the front."""
         drawn = lab.members(search_id)
-        tell(ctx, 1, 2, "read the search")
+        tell(ctx, 1, 3, "read the search")
+        import matplotlib.figure  # noqa: F401 - the first time it takes a second
+
+        tell(ctx, 2, 3, "loaded what draws")
         return Image(data=plot_front(*drawn), format="png")
