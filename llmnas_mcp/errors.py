@@ -45,3 +45,14 @@ class UnknownNameError(LabError):
         near = difflib.get_close_matches(value, names, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         super().__init__(f"Unknown {kind} {value[:80]!r}. Allowed: {', '.join(names)}.{hint}")
+
+
+def leaves(group: BaseException) -> list[BaseException]:
+    """The exceptions in a group of groups; of any other exception, itself.
+
+    >>> leaves(ExceptionGroup("", [ValueError("a"), ExceptionGroup("", [KeyError("b")])]))
+    [ValueError('a'), KeyError('b')]
+    """
+    if isinstance(group, BaseExceptionGroup):
+        return [leaf for part in group.exceptions for leaf in leaves(part)]
+    return [group]

@@ -60,10 +60,10 @@ def method_of(name: str) -> Method:
     sys.path.insert(0, str(Path.cwd()))
     try:
         found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
+    except (Exception, SystemExit) as error:  # a module may raise anything when it is imported
         raise LabError(
-            f"Method {name!r} cannot be had ({error}). Give MODULE:FUNCTION, a function of a Problem and a seed in a"
-            " module of this folder or installed."
+            f"Method {name!r} cannot be had ({type(error).__name__}: {error}). Give MODULE:FUNCTION, a function of a"
+            " Problem and a seed in a module of this folder or installed."
         ) from error
     finally:
         sys.path.pop(0)

@@ -52,7 +52,11 @@ def test_a_plan_comes_from_a_file_and_flags_count_more(tmp_path: Path) -> None:
         ("seeds: 0", "seeds: Input should be greater"),
         ("budgets: [fast]", "budgets.0"),
         ("- a", "holds no settings"),
+        ("limits: [.inf]", "limits.0"),
+        ("max_cost: -1", "max_cost"),
+        ("max_tokens: -1", "max_tokens"),
         ("a: [", "is not YAML"),
+        ("[" * 20_000, "is not YAML"),
         ("!!python/object/apply:os.system ['true']", "is not YAML"),
     ],
 )
@@ -77,11 +81,18 @@ def test_a_wrong_plan_says_what_is_wrong(tmp_path: Path, content: str, told: str
         ({"objective": "energy", "devices": ["raspi4"]}, "No energy was published for raspi4"),
         ({"model": "claude-x"}, "no method here asks a model"),
         ({"space": "darts"}, "nasbench201"),
+        ({"methods": ["claude"]}, "ANTHROPIC_API_KEY"),
     ],
 )
+@pytest.mark.usefixtures("no_credentials")
 def test_what_does_not_exist_is_told_before_anything_runs(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(LabError, match=re.escape(told)):
         Plan(**changes).check()
+
+
+def test_no_two_methods_of_a_plan_share_a_name_for_their_runs() -> None:
+    jobs = Plan(methods=["my:own_search", "my_own:search", "my.own:search"], seeds=1).jobs()
+    assert len({job.key for job in jobs}) == len(jobs)
 
 
 def test_an_operator_takes_its_ablations_from_its_name() -> None:

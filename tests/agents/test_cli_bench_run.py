@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from llmnas_mcp.spaces import get_space
 from tests.agents.asking import Serve
 from tests.agents.conftest import Run, command, environment
 from tests.agents.stub_anthropic import USAGE, Answer
 
 pytestmark = pytest.mark.usefixtures("no_credentials")
+SPACE = get_space("nasbench201")
 QUICK = ("bench", "run", "--datasets", "cifar10", "--devices", "fpga", "--budgets", "20", "--seeds", "2")
 
 
@@ -122,6 +124,55 @@ def test_a_method_from_outside_is_one_among_others_and_its_failure_too(
     assert "1 of 6 runs failed. The same command tries them again." in done.stderr
     assert "Traceback" not in done.stderr
     assert [row["method"] for row in rows(tmp_path / "out")] == ["mine:broken", *["mine:first"] * 2, *["random"] * 2]
+
+
+def test_a_method_that_quits_or_raises_what_cannot_be_sent_fails_alone(
+    llmnas: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rude.py").write_text(
+        "class Odd(Exception):\n    def __init__(self, a, b):\n        super().__init__(a)\n"
+        "def quits(problem, seed):\n    raise SystemExit(3)\n"
+        "def stops(problem, seed):\n    raise KeyboardInterrupt\n"
+        "def odd(problem, seed):\n    raise Odd('odd', 2)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    asked = ("--methods", "rude:quits,rude:stops,rude:odd,random", "--seeds", "1", "--out", "out")
+    done = llmnas(*QUICK, *asked, check=False)
+    assert done.returncode == 1
+    assert {"SystemExit: 3", "KeyboardInterrupt: ", "Odd: odd"} <= {
+        line.partition("-20-0: ")[2] for line in done.stderr.splitlines()
+    }
+    assert "3 of 4 runs failed" in done.stderr
+    assert [row["method"] for row in rows(tmp_path / "out")] == ["random"]
+
+
+def test_a_method_that_ends_its_process_is_named(llmnas: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ends.py").write_text("import os\ndef now(problem, seed):\n    os._exit(1)\n")
+    monkeypatch.chdir(tmp_path)
+    done = llmnas(*QUICK, "--methods", "ends:now", "--out", "out", check=False)
+    assert done.returncode == 1
+    assert "A process of the bench was killed, at ends:now." in done.stderr
+
+
+def test_runs_by_another_judge_are_not_put_beside_those_there_are(llmnas: Run, tmp_path: Path) -> None:
+    asked = (*QUICK, "--methods", "random", "--out", str(tmp_path / "out"))
+    llmnas(*asked, "--seeds", "1")
+    (tmp_path / "mine.csv").write_text(f"arch_str,cifar10_test_200\n{SPACE.example},91.25\n")
+    llmnas("data", "import", str(tmp_path / "mine.csv"))
+    assert llmnas(*asked, "--seeds", "1").returncode == 0
+    done = llmnas(*asked, check=False)
+    assert done.returncode == 1
+    assert "judged by fitted:nasbench201-accuracy, fitted:hwnasbench, now it is" in done.stderr
+    assert len(rows(tmp_path / "out")) == 1
+
+
+def test_a_table_that_cannot_be_written_is_told_and_the_runs_are_kept(llmnas: Run, tmp_path: Path) -> None:
+    (tmp_path / "out" / "tables.md").mkdir(parents=True)
+    done = llmnas(*QUICK, "--methods", "random", "--out", str(tmp_path / "out"), check=False)
+    assert done.returncode == 1
+    assert "cannot write tables.md" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(rows(tmp_path / "out")) == 2
 
 
 def test_what_a_model_used_is_in_the_table_and_its_answers_are_kept(llmnas: Run, serve: Serve, tmp_path: Path) -> None:

@@ -96,12 +96,19 @@ def test_a_method_from_outside_is_found_in_the_current_folder(
     (tmp_path / "mine_alone.py").write_text(
         "def first(problem, seed):\n    problem.evaluate(problem.landscape.genotypes)\nnumber = 3\n"
     )
+    for name, content in {"unread": "def f(:", "quits": "raise SystemExit", "divides": "1 / 0"}.items():
+        (tmp_path / f"{name}_alone.py").write_text(content)
     monkeypatch.chdir(tmp_path)
     assert len(run(method_of("mine_alone:first"), Problem(landscape, 7), 0).paid) == 7
     for wrong, told in {
         "mine_alone:second": "MODULE:FUNCTION",
         "mine_alone:number": "is no function",
         "no_such_module:first": "MODULE:FUNCTION",
+        ":first": "Empty module name",
+        ".mine_alone:first": "relative import",
+        "unread_alone:f": "SyntaxError",
+        "quits_alone:f": "SystemExit",
+        "divides_alone:f": "division by zero",
         "nsga": "Did you mean 'nsga2'",
     }.items():
         with pytest.raises(LabError, match=told):

@@ -124,33 +124,36 @@ def test_a_search_by_parameters_says_so_and_tells_no_worth(open_report: Opened, 
         assert "--no-zero-cost" in page.locator("#command pre").text_content()
 
 
-@pytest.mark.parametrize("estimated", [True, False])
-def test_an_estimate_of_accuracy_is_called_one(
-    open_report: Opened, searched: tuple[Laboratory, str], monkeypatch: pytest.MonkeyPatch, estimated: bool
+@pytest.mark.parametrize("estimated", ["accuracies", "costs", None])
+def test_an_estimate_of_accuracy_is_called_one_and_a_measured_accuracy_is_not(
+    open_report: Opened, searched: tuple[Laboratory, str], monkeypatch: pytest.MonkeyPatch, estimated: str | None
 ) -> None:
+    error = 0.31 if estimated == "accuracies" else None
+
     def judged(lab: Laboratory, search_id: str) -> dict[str, Any]:
         told = telling.tell(lab, search_id)
         told["truth"] = {
-            "estimated": estimated,
+            "estimated": estimated is not None,
             "source": "a table",
-            "error": 0.31 if estimated else None,
+            "error": error,
             "share": 0.98,
             "random": 0.96,
             "best_accuracy": 93.5,
         }
         for point in told["front"]:
-            point |= {"accuracy": 91.25, "accuracy_error": 0.31 if estimated else None}
+            point |= {"accuracy": 91.25, "accuracy_error": error}
         return told
 
     monkeypatch.setattr(report, "tell", judged)
     with open_report(*searched) as page:
         told, head = page.locator("#truth").text_content(), page.locator("th[data-key=accuracy]").text_content()
         cell = page.locator("#table tbody tr").first.locator("td").nth(3).text_content()
-        if estimated:
+        if error:
             assert told.startswith("By estimated accuracies (a table, error ±0.31 points)")
             assert (head, cell) == ("accuracy, estimated", "about 91.3 %, an estimate ± 0.3")
         else:
-            assert told.startswith("By measured accuracies (a table), the front reaches 98.0 %")
+            costs = " and estimated costs" if estimated else ""
+            assert told.startswith(f"By measured accuracies{costs} (a table), the front reaches 98.0 %")
             assert (head, cell) == ("accuracy", "91.25 %")
 
 

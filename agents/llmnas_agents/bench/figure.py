@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from llmnas_agents.bench.plan import Row
+from llmnas_mcp.benchmarks.surrogate import SOURCE
 
 # Okabe and Ito's palette; methods beyond it go on with another dash.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
@@ -30,7 +31,7 @@ def plot_curves(rows: Sequence[Row], format_: str) -> bytes:
     figure = Figure(figsize=(11, 0.8 + 3.6 * len(datasets)), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(datasets), 2, squeeze=False)
-    judge = "estimated accuracy" if any(row["estimated"] for row in rows) else "trained accuracy"
+    judge = "estimated accuracy" if any(SOURCE in row["judge"] for row in rows) else "trained accuracy"
     titles = ("share of the best hypervolume by the score", f"share of the exact front's hypervolume, {judge}")
     for axes_of, dataset in zip(grid, datasets, strict=True):
         for column, (axes, title) in enumerate(zip(axes_of, titles, strict=True), 1):

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from llmnas_agents.llm import model_of
 from llmnas_agents.operators import LANGUAGE, NO_KNOWLEDGE_BASE, OPERATORS, WITHOUT_NICHES
 from llmnas_mcp import __version__
 from llmnas_mcp.baselines import METHODS, method_of
@@ -36,7 +37,7 @@ class Job:
     @property
     def key(self) -> str:
         """What tells it from every other run of a bench, in letters a file may be called by."""
-        method = "".join(c if c.isalnum() or c in "+-." else "_" for c in self.method)
+        method = "".join(c if c.isalnum() or c in "+-._" else "~" for c in self.method)
         return f"{self.dataset}-{self.device}-{method}-{self.budget}-{self.seed}"
 
 
@@ -82,11 +83,11 @@ class Plan(BaseModel):
     methods: list[str] = Field(list(DEFAULT), min_length=1)
     seeds: Annotated[int, Field(ge=1, le=1000, description="how many: 0, 1, ...")] = 10
     budgets: list[Positive] = Field([400], min_length=1)
-    limits: list[Annotated[float, Field(gt=0)]] = Field([], max_length=8)
+    limits: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field([], max_length=8)
     # Of operators that ask a model; limits hold for each run.
     model: str | None = None
-    max_cost: float | None = None
-    max_tokens: int | None = None
+    max_cost: Annotated[float, Field(ge=0)] | None = None
+    max_tokens: Annotated[int, Field(ge=0)] | None = None
 
     def jobs(self) -> list[Job]:
         """Every run, those of one device together; what draws nothing is run once."""
@@ -119,9 +120,11 @@ class Plan(BaseModel):
                     objective=self.objective,  # type: ignore[arg-type]
                     data=Settings().data,
                 )
-        asks = any((own := ours_of(method)) and own.operator in LANGUAGE for method in self.methods)
+        asking = [own.operator for method in self.methods if (own := ours_of(method)) and own.operator in LANGUAGE]
+        for operator in asking:
+            model_of(operator, self.model)
         for name in ("model", "max_cost", "max_tokens"):
-            if getattr(self, name) is not None and not asks:
+            if getattr(self, name) is not None and not asking:
                 raise LabError(f"{name}: no method here asks a model. Leave it out.")
 
     @property
@@ -140,7 +143,7 @@ def read_plan(path: Path | None, flags: dict[str, Any]) -> Plan:
             content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         except OSError as error:
             raise LabError(f"{path} cannot be read ({error.strerror}). Give a YAML file.") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
             raise LabError(f"{path} is not YAML: {' '.join(str(error).split())[:200]}") from None
         if not isinstance(content, dict):
             raise LabError(f"{path} holds no settings. Give lines such as 'devices: [raspi4, fpga]'.")

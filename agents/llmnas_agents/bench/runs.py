@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from llmnas_agents.bench.job import work
 from llmnas_agents.bench.plan import Job, Plan, Row
-from llmnas_mcp.errors import LabError
+from llmnas_mcp.errors import LabError, leaves
 
 ROWS, PLAN = "runs.jsonl", "plan.json"
 Told = Callable[[Job, str | None], None]
@@ -34,6 +34,7 @@ def run_plan(
     with _alone(out):
         _check_same(plan, out / PLAN)
         done = {row["key"]: row for row in _read(out / ROWS)}
+        judges = {(row["dataset"], row["device"]): row["judge"] for row in done.values()}
         jobs = plan.jobs()
         todo = [job for job in jobs if job.key not in done]
         begin(len(jobs) - len(todo))
@@ -43,6 +44,12 @@ def run_plan(
                 if isinstance(outcome, str):
                     failed[job.key] = outcome
                 else:
+                    before = judges.setdefault((job.dataset, job.device), outcome["judge"])
+                    if outcome["judge"] != before:
+                        raise LabError(
+                            f"{out} holds runs on {job.device}, {job.dataset} that were judged by {before}, now it is"
+                            f" {outcome['judge']}: they cannot be compared. Name another folder with --out."
+                        )
                     done[job.key] = {"key": job.key, **outcome}
                     file.write(json.dumps(done[job.key]) + "\n")
                     file.flush()
@@ -58,12 +65,12 @@ def _work(plan: Plan, jobs: list[Job], stores: Path, processes: int) -> Iterator
     content = plan.model_dump_json()
     pool = ProcessPoolExecutor(min(processes, len(jobs)), multiprocessing.get_context("spawn"), _begin_process)
     left = iter(jobs)
-    under_way: dict[Future[Row], Job] = {}
+    under_way: dict[Future[Row | str], Job] = {}
     try:
         while True:
             # No more are given out than are worked on, so that an end comes soon.
             while len(under_way) < 2 * processes and (job := next(left, None)) is not None:
-                under_way[pool.submit(work, content, job, stores)] = job
+                under_way[pool.submit(_outcome, content, job, stores)] = job
             if not under_way:
                 break
             for future in wait(under_way, return_when=FIRST_COMPLETED).done:
@@ -71,15 +78,26 @@ def _work(plan: Plan, jobs: list[Job], stores: Path, processes: int) -> Iterator
                 try:
                     yield job, future.result()
                 except BrokenProcessPool:
-                    raise LabError("A process of the bench was killed. Nothing is lost: run the same again.") from None
-                except Exception as error:  # noqa: BLE001 - a method from outside may raise anything; the others go on
-                    yield job, str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+                    methods = ", ".join(dict.fromkeys(one.method for one in (job, *under_way.values())))
+                    raise LabError(
+                        f"A process of the bench was killed, at {methods}. Nothing is lost: run the same again, without"
+                        " a method that ends its process."
+                    ) from None
     except BaseException:
         for process in multiprocessing.active_children():
             process.terminate()
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _outcome(plan: str, job: Job, stores: Path) -> Row | str:
+    """A run's row, or why there is none: a method from outside may raise anything, and the other runs go on."""
+    try:
+        return work(plan, job, stores)
+    except BaseException as error:  # noqa: BLE001 - also SystemExit, which would end the bench without a word
+        causes = leaves(error)
+        return "; ".join(str(e) if isinstance(e, LabError) else f"{type(e).__name__}: {e}" for e in causes)
 
 
 def _begin_process() -> None:

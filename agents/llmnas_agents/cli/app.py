@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from llmnas_mcp.errors import LabError
+from llmnas_mcp.errors import LabError, leaves
 from llmnas_mcp.process import prepare
 
 app = typer.Typer(
@@ -60,10 +60,3 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 def print_json(value: Any) -> None:
     """Print a value as JSON on standard output."""
     sys.stdout.write(json.dumps(value, indent=1) + "\n")
-
-
-def leaves(group: BaseException) -> list[BaseException]:
-    """The exceptions in a group of groups."""
-    if isinstance(group, BaseExceptionGroup):
-        return [leaf for part in group.exceptions for leaf in leaves(part)]
-    return [group]

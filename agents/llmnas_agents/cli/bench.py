@@ -137,7 +137,13 @@ def _leave(rows: list[Row], folder: Path, parquet: bool) -> None:
     if parquet:
         files["runs.parquet"] = tables.parquet_of(tidied)
     for name, content in files.items():
-        write_whole(folder / name, content)
+        try:
+            write_whole(folder / name, content)
+        except OSError as error:
+            raise LabError(
+                f"--out {folder}: cannot write {name} ({error.strerror}). The runs are kept: mend it, and run the same"
+                " again."
+            ) from error
     shown = Table(*found[0], box=SIMPLE_HEAD)
     for line in found[1]:
         shown.add_row(*map(Text, line))

@@ -15,12 +15,12 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 from rich.text import Text
 
-from llmnas_agents.cli.app import AsJson, app, leaves, out, print_json, run
+from llmnas_agents.cli.app import AsJson, app, out, print_json, run
 from llmnas_agents.clients import CLIENTS, NAME, Client, our_server, servers_in
 from llmnas_agents.probe import start
 from llmnas_mcp import __version__
 from llmnas_mcp import results as r
-from llmnas_mcp.errors import LabError
+from llmnas_mcp.errors import LabError, leaves
 from llmnas_mcp.settings import Settings
 
 if TYPE_CHECKING:

@@ -208,7 +208,7 @@ function accuracyFacts(member) {
 }
 
 function accuracyText({ accuracy, accuracy_error: error }) {
-  return data.truth.estimated ? `about ${accuracy.toFixed(1)} %, an estimate${error == null ? "" : ` ± ${error.toFixed(1)}`}` : `${accuracy.toFixed(2)} %`;
+  return error == null ? `${accuracy.toFixed(2)} %` : `about ${accuracy.toFixed(1)} %, an estimate ± ${error.toFixed(1)}`;
 }
 
 function saveFigure(kind) {

@@ -12,9 +12,10 @@ function drawWords() {
   const t = data.truth;
   at("truth").hidden = !t;
   if (t) {
-    const of = t.estimated ? `By estimated accuracies (${t.source}${t.error == null ? "" : `, error ±${t.error.toFixed(2)} points`})` : `By measured accuracies (${t.source})`;
+    // With accuracies of a table and costs of a model, it is the costs that are estimated.
+    const of = t.error == null ? `By measured accuracies${t.estimated ? " and estimated costs" : ""} (${t.source})` : `By estimated accuracies (${t.source}, error ±${t.error.toFixed(2)} points)`;
     const random = t.random == null ? "" : `; random networks, as many: ${percent(t.random)}`;
-    at("truth").textContent = `${of}, the front reaches ${percent(t.share)} of the best hypervolume${random}. Its most accurate network: ${t.estimated ? "about " : ""}${t.best_accuracy.toFixed(2)} %.${t.estimated ? " Estimates are a little too kind to most searches." : ""}`;
+    at("truth").textContent = `${of}, the front reaches ${percent(t.share)} of the best hypervolume${random}. Its most accurate network: ${t.error == null ? "" : "about "}${t.best_accuracy.toFixed(2)} %.${t.error != null ? " Estimates are a little too kind to most searches." : ""}`;
   }
   document.querySelector(".unit").textContent = unit;
   caption("front-caption", "Figure 1. All evaluated networks.", `Solid line: the front, which no other network beats in both score and ${s.objective}. Rings: networks that the errors of these may have kept off it. ${data.exact ? "Dashed: the front of all architectures of the space under the same scores. " : ""}${s.max_cost === null ? "" : `Dotted: the limit of ${number(s.max_cost)} ${unit}. `}Point at a network to see its cell; click to copy it.`);

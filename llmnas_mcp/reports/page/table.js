@@ -5,7 +5,7 @@ const COLUMNS = [
   { key: "drawn", text: "cell", cell: (i) => drawCell(M.genotype[i]) },
   { key: "score", text: "score", number: true, cell: (i) => score(M.score[i]), value: (i) => M.score[i] },
   { key: "cost", text: `${data.search.objective} (${unit})`, number: true, cell: (i) => number(M.cost[i], 4), value: (i) => M.cost[i] },
-  ...(data.truth ? [{ key: "accuracy", text: data.truth.estimated ? "accuracy, estimated" : "accuracy", number: true, cell: (i) => accuracyFacts(i)[0]?.[1] ?? "", value: (i) => accuracyOf.get(i)?.accuracy ?? -1 }] : []),
+  ...(data.truth ? [{ key: "accuracy", text: data.truth.error == null ? "accuracy" : "accuracy, estimated", number: true, cell: (i) => accuracyFacts(i)[0]?.[1] ?? "", value: (i) => accuracyOf.get(i)?.accuracy ?? -1 }] : []),
   { key: "architecture", text: "architecture", cell: (i) => button(architecture(i), () => copy(M.architecture[i]), { class: "arch", title: "Copy" }), value: (i) => M.architecture[i] },
   { key: "params", text: "params (M)", number: true, cell: (i) => (M.params[i] / 1e6).toFixed(3), value: (i) => M.params[i] },
   { key: "niche", text: "niche", cell: (i) => [swatch(nicheColour(M.niche[i])), String(M.niche[i])], value: (i) => M.niche[i] },
