@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +21,10 @@ from tests import postgres as pg
 # Cores are shared: how long an example takes says nothing about the code.
 hypothesis.settings.register_profile("shared_cores", deadline=None)
 hypothesis.settings.load_profile("shared_cores")
+
+# A shell's job in the background is born deaf to Ctrl-C, and so would be every process that a test stops by it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
