@@ -15,6 +15,7 @@ from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.members import Member
 
 SEEDS = 5
+FEWEST = 20  # evaluations: fewer would be a way to ask what one network is worth
 MOST_COMPARED = 1000  # evaluations: with other methods these take four seconds, ten thousand take minutes
 
 
@@ -34,9 +35,9 @@ class Truth:
 def truth_of(handle: SearchHandle, members: Sequence[Member], *, estimated: bool = False) -> Truth | None:
     """What a search reached in truth; None where no table tells, and no estimate is asked for, or nothing is known.
 
-    None too while the search may go on: who searches must not see.
+    None too while the search may go on, and of fewer than FEWEST evaluations: who searches must not see.
     """
-    if not members or sum(handle.shares(members)) > 0:
+    if len(members) < FEWEST or sum(handle.shares(members)) > 0:
         return None
     landscape = handle.landscape
     try:
