@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmnas_mcp.devices.predictor import held_out, one_hot
+from llmnas_mcp.devices.predictor import held_out, load, one_hot
 from llmnas_mcp.spaces import Genotypes, SearchSpace, dataset_shape
 from llmnas_mcp.spaces.nasbench201.encoding import OPERATIONS
 from llmnas_mcp.spaces.nasbench201.topology import NONE
@@ -47,16 +47,6 @@ class Fit:
 
 
 @cache
-def load(space: SearchSpace) -> dict[str, NDArray[Any]]:
-    """The model fitted for a space; empty where none was."""
-    path = FOLDER / f"{space.name}.npz"
-    if not path.exists():
-        return {}
-    with np.load(path, allow_pickle=False) as file:
-        return {key: array.astype(float) if array.dtype == np.float32 else array for key, array in file.items()}
-
-
-@cache
 def fits(space: SearchSpace) -> dict[str, Fit]:
     """What was fitted for a space, by dataset.
 
@@ -64,7 +54,7 @@ def fits(space: SearchSpace) -> dict[str, Fit]:
     >>> list(fits(get_space("nasbench201")))
     ['cifar10', 'cifar100']
     """
-    model = load(space)
+    model = load(space, FOLDER)
     if not model:
         return {}
     figures = zip(model["datasets"], model["error"], model["spearman"], model["held_out"], strict=True)
@@ -87,7 +77,7 @@ def predict(space: SearchSpace, genotypes: Genotypes, dataset: str) -> Float:
     column = fits(space)[dataset].column
     cells = np.asarray(genotypes, dtype=int).reshape(-1, len(space.positions))
     canonical = np.array([space.canonical(tuple(cell)) for cell in cells.tolist()]).reshape(cells.shape)
-    accuracy = evaluate(load(space), canonical)[:, column]
+    accuracy = evaluate(load(space, FOLDER), canonical)[:, column]
     return np.where(learns(canonical), accuracy, 100 / dataset_shape(dataset).classes)
 
 

@@ -52,9 +52,9 @@ def held_out(size: int, *, seed: int, fraction: float) -> NDArray[np.bool_]:
 
 
 @cache
-def load(space: SearchSpace) -> dict[str, NDArray[Any]]:
+def load(space: SearchSpace, folder: Path = FOLDER) -> dict[str, NDArray[Any]]:
     """The models fitted for a space; empty where none were."""
-    path = FOLDER / f"{space.name}.npz"
+    path = folder / f"{space.name}.npz"
     if not path.exists():
         return {}
     with np.load(path, allow_pickle=False) as file:

@@ -40,8 +40,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing els
 def main() -> None:
     """Run the command line; exit code 1 for a mistake, 130 for Ctrl-C."""
     prepare()
-    # langgraph leaves a coroutine unstarted when Ctrl-C comes between two steps; nothing is lost by it.
-    warnings.filterwarnings("ignore", message="coroutine 'arun_with_retry' was never awaited")
+    # langgraph leaves coroutines unstarted when Ctrl-C comes between two steps; nothing is lost by it.
+    unstarted = "arun_with_retry|AsyncPregelLoop._checkpointer_put_after_previous"
+    warnings.filterwarnings("ignore", message=f"coroutine '({unstarted})' was never awaited")
     from llmnas_agents.cli import bench, data, doctor, install, lookups, replay, report, score, search  # noqa: F401 - each adds to `app`
 
     try:
