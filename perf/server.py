@@ -3,8 +3,9 @@
     python perf/server.py [CALLS]
 
 Bare and ours are asked in turn, call by call, so that what else the machine does falls on both. The echo gives back as
-many bytes as our tool answers with, and computes nothing. `list_spaces` computes next to nothing either: it shows what
-our server costs. `query_latency` parses a cell and prices it as well. Over HTTP both log a line for every request.
+many bytes as our tool answers with, and computes nothing. Our server is asked for the same echo as well, made a tool by
+our toolbox: that ratio is what our server costs. `list_spaces` answers with a larger schema for the client to check;
+`query_latency` parses a cell and prices it. Over HTTP both log a line for every request.
 Run it on a machine that does nothing else.
 """
 
@@ -27,6 +28,7 @@ from mcp import Client, StdioServerParameters
 CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 WARM_UP = 20
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("echo", {"text": CELL}),
     ("list_spaces", {}),
     ("query_latency", {"architectures": [CELL], "device": "raspi4"}),
 )
@@ -40,6 +42,18 @@ def echo(text: str) -> str:
 mcp.run("streamable-http", port=int(sys.argv[1])) if sys.argv[1:] else mcp.run()
 """
 OURS = [sys.executable, "-m", "llmnas_mcp.server.main"]
+# The same, with an echo beside the laboratory's tools.
+OURS_AND_ECHO = """
+from functools import partial
+from llmnas_mcp.server import app, main
+from llmnas_mcp.server.toolbox import Toolbox
+box = Toolbox()
+@box.tool("Echo")
+def echo(text: str) -> str:
+    return text
+app.create_app = partial(app.create_app, more_tools=box.tools)
+main.main()
+"""
 
 
 async def cold_start(folder: str, starts: int = 7) -> None:
@@ -55,7 +69,7 @@ async def cold_start(folder: str, starts: int = 7) -> None:
 
 
 async def calls(how: str, bare: Any, ours: Any, number: int, **options: Any) -> None:
-    """As many calls of each of our tools as of an echo of the same size, in turn."""
+    """As many calls of each of our tools as of the bare server's echo, with answers of one size, in turn."""
     async with Client(bare, **options) as one, Client(ours, **options) as other:
         for call in CALLS:
             took: dict[str, list[float]] = {"bare": [], "ours": []}
@@ -113,11 +127,12 @@ async def main(number: int) -> None:
     """All of it."""
     with tempfile.TemporaryDirectory() as folder:
         await cold_start(folder)
-        pair = stdio([sys.executable, "-c", BARE]), stdio(OURS, folder)
+        ours = [sys.executable, "-c", OURS_AND_ECHO]
+        pair = stdio([sys.executable, "-c", BARE]), stdio(ours, folder)
         await calls("stdio, 2026-07-28", *pair, number)
         await calls("stdio, 2025-11-25", *pair, number, mode="legacy")
         bare = [sys.executable, "-c", BARE.replace("WARNING", "INFO")]
-        async with http(bare) as one, http([*OURS, "--transport", "http", "--port"], folder) as other:
+        async with http(bare) as one, http([*ours, "--transport", "http", "--port"], folder) as other:
             await calls("HTTP, 2026-07-28", one, other, number)
             await calls("HTTP, 2025-11-25", one, other, number, mode="legacy")
 

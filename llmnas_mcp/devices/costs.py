@@ -64,21 +64,21 @@ def cost_of(
     (array([8.6786, 1.133 ]), 'ms', 'fitted:hwnasbench')
     """
     table, fit = _find(space, device, dataset, objective, data)
-    index = space.index_of(genotypes)
-    values, errors = np.full(len(index), np.nan), np.full(len(index), np.nan)
-    measured = np.zeros(len(index), dtype=bool)
-    sources: list[str] = [SOURCE] * len(index)
+    count = len(genotypes)
+    values, errors = np.full(count, np.nan), np.full(count, np.nan)
+    sources: list[str] = [SOURCE] * count
+    reasons: list[str | None] = [None] * count
     if fit is not None:
         values = predict(space, genotypes, dataset, column(device, objective))
-        errors = np.where(np.isnan(values), np.nan, fit.error)
+        errors[~np.isnan(values)] = fit.error
     if table is not None:
+        index = space.index_of(genotypes)
         measured = (table.cannot_run | ~np.isnan(table.values))[index] | (fit is None)
         values, errors = np.where(measured, table.values[index], values), np.where(measured, np.nan, errors)
         sources = [f"table:{table.name}" if m else SOURCE for m in measured]
-    reasons: list[str | None] = [None] * len(index)
-    for i in np.flatnonzero(np.isnan(values)):
+    for i in np.flatnonzero(np.isnan(values)).tolist():
         if table is None or not measured[i]:
-            reasons[i] = refusal(device, tuple(int(op) for op in genotypes[int(i)]))
+            reasons[i] = refusal(device, tuple(int(op) for op in genotypes[i]))
         elif table.cannot_run[index[i]]:
             reasons[i] = f"{DEVICES[device].title} cannot run this cell, says the table {table.name}."
         else:
