@@ -26,6 +26,8 @@ hypothesis.settings.load_profile("shared_cores")
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+NO_POSTGRES = "PostgreSQL is not here: apt-get install postgresql"
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
@@ -44,11 +46,15 @@ def lab(settings: Settings) -> Iterator[Laboratory]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Callable[[], str]]:
     """Gives the URL of a new, empty database of PostgreSQL with each call."""
-    found = pg.binaries()
-    if found is None:
-        pytest.skip("PostgreSQL is not here: apt-get install postgresql")
-    with pg.server(found) as new:
-        yield new
+    with pg.server(pg.binaries() or pytest.skip(NO_POSTGRES)) as found:
+        yield found.new
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[pg.Postgres]:
+    """A PostgreSQL server that a test may stop."""
+    with pg.server(pg.binaries() or pytest.skip(NO_POSTGRES)) as found:
+        yield found
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])

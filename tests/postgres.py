@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,46 +27,60 @@ def binaries() -> Path | None:
     return max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name), default=None)
 
 
-@contextmanager
-def server(bin_: Path) -> Iterator[Callable[[], str]]:
-    """Runs a server; gives what makes a new, empty database and returns its URL."""
-    # It refuses to run as root, and the user it then runs as must reach its folder.
-    user: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-    folder = Path(tempfile.mkdtemp(prefix="llmnas-postgres-"))
-    data = folder / "data"
+class Postgres:
+    """A server in a folder of its own, not yet started."""
 
-    def do(program: str, *arguments: str) -> None:
-        with (folder / "said").open("ab") as said:  # a pipe would stay open in the server
-            done = subprocess.run([bin_ / program, *arguments], cwd=folder, stdout=said, stderr=said, **user)
-        assert done.returncode == 0, (folder / "said").read_text()
-
-    try:
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        self._binaries, self._folder, self._numbers = binaries, folder, itertools.count()
+        # It refuses to run as root, and the user it then runs as must reach its folder.
+        root = os.geteuid() == 0
+        self._user: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if root else {}
         (folder / "password").write_text(PASSWORD)
-        if user:
+        if root:
             for path in (folder, folder / "password"):
                 shutil.chown(path, "postgres", "postgres")
         with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+            self._port = free.getsockname()[1]
         how = ("--auth=scram-sha-256", f"--pwfile={folder}/password", "--encoding=UTF8", "--locale=C.UTF-8")
-        do("initdb", "-D", str(data), "-U", "tests", "--no-sync", *how)
-        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 {QUICK}"
-        do("pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
-        try:
-            yield _maker(f"postgresql+psycopg://tests:{PASSWORD}@127.0.0.1:{port}")
-        finally:
-            do("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder)
+        self._do("initdb", "-U", "tests", "--no-sync", *how)
 
+    def start(self) -> None:
+        options = f"-p {self._port} -k {self._folder} -c listen_addresses=127.0.0.1 {QUICK}"
+        self._do("pg_ctl", "-w", "-l", str(self._folder / "log"), "-o", options, "start")
 
-def _maker(url: str) -> Callable[[], str]:
-    numbers = itertools.count()
+    def stop(self) -> None:
+        """As a crash would: nobody is waited for, nothing is written."""
+        self._do("pg_ctl", "-w", "-m", "immediate", "stop")
 
-    def new() -> str:
-        name = f"store{next(numbers)}"
+    def new(self) -> str:
+        """Makes a new, empty database; its URL."""
+        url, name = f"postgresql+psycopg://tests:{PASSWORD}@127.0.0.1:{self._port}", f"store{next(self._numbers)}"
         engine = sa.create_engine(f"{url}/postgres", isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
         with engine.connect() as connection:
             connection.exec_driver_sql(f"create database {name}")
         return f"{url}/{name}"
 
-    return new
+    def _do(self, program: str, *arguments: str) -> None:
+        place = ("-D", str(self._folder / "data"))
+        with (self._folder / "said").open("ab") as said:  # a pipe would stay open in the server
+            done = subprocess.run(
+                [self._binaries / program, *place, *arguments],
+                cwd=self._folder,
+                stdout=said,
+                stderr=said,
+                check=False,
+                **self._user,
+            )
+        assert done.returncode == 0, (self._folder / "said").read_text()
+
+
+@contextmanager
+def server(binaries: Path) -> Iterator[Postgres]:
+    """A running server, stopped and gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="llmnas-postgres-") as folder:
+        postgres = Postgres(binaries, Path(folder))
+        postgres.start()
+        try:
+            yield postgres
+        finally:
+            postgres.stop()
