@@ -8,12 +8,13 @@ from typing import Any
 
 import anyio
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from mcp.server.mcpserver.tools import Tool
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
 
 from llmnas_mcp import __version__
-from llmnas_mcp.errors import UnknownNameError
+from llmnas_mcp.errors import NotFoundError, UnknownNameError
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.server import completions, logs, prompts, resources, subscriptions
 from llmnas_mcp.server.changes import StoreBus
@@ -39,7 +40,7 @@ and error; points marked near are choices within those errors. list_searches fin
 
 
 class LaboratoryServer(MCPServer):
-    """Tells of a prompt that is not there by its name; the library calls that an internal error."""
+    """Tells of a prompt or resource that is not there what there is; the library does not."""
 
     async def get_prompt(self, name: str, arguments: Any = None, context: Any = None) -> Any:
         """See MCPServer."""
@@ -47,6 +48,17 @@ class LaboratoryServer(MCPServer):
         if name not in known:
             raise MCPError(INVALID_PARAMS, str(UnknownNameError("prompt", name, known)))
         return await super().get_prompt(name, arguments, context)
+
+    async def read_resource(self, uri: Any, context: Any = None) -> Any:
+        """See MCPServer."""
+        try:
+            return await super().read_resource(uri, context)
+        except ResourceNotFoundError as error:
+            if isinstance(error.__cause__, NotFoundError):  # there is such a resource, but not of that search
+                raise
+            known = [str(resource.uri) for resource in await self.list_resources()]
+            known += [template.uri_template for template in await self.list_resource_templates()]
+            raise ResourceNotFoundError(str(UnknownNameError("resource", str(uri), known))) from error
 
 
 def create_app(

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import BlockingPortal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from mcp import Client
 
-from tests.server.conftest import CELL, server
+from tests.server.conftest import CELL, lasting_session
 from tests.server.test_surface import TOOLS
 
 SCHEMAS = {name: json.loads((Path(__file__).parent / "schemas" / f"{name}.json").read_text()) for name in TOOLS}
@@ -158,27 +156,12 @@ class Server:
 
 STARTED = (("raspi4", "cifar10"), ("fpga", "cifar100"))
 START = {"niches": 4, "evaluations": 1000}
-MAIN = """
-import os, sys
-folder = sys.argv.pop(1)
-open(folder + "/pid", "w").write(str(os.getpid()))
-os.dup2(os.open(folder + "/stderr", os.O_CREAT | os.O_WRONLY), 2)
-from llmnas_mcp.server.main import main
-main()
-"""
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
-    parameters = server(folder).model_copy(update={"args": ["-c", MAIN, str(folder)], "command": sys.executable})
-
-    @asynccontextmanager
-    async def session() -> Any:
-        async with Client(parameters) as client:
-            yield client
-
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(session()) as client:
+    with lasting_session(folder) as (portal, client):
         yield Server(portal, client, folder)
 
 
