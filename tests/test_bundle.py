@@ -1,20 +1,20 @@
-"""What is shipped beside the package: the bundle for Claude Desktop, the image, the entry of the registry."""
+"""What is shipped beside the package: the bundle for Claude Desktop, the image, the entry of the registry.
+
+`make conformance` holds the bundle against its format, by the tool of its authors.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, Literal
 
-import jsonschema
 import pytest
 import tomlkit
 from llmnas_agents.probe import start
@@ -24,7 +24,6 @@ from pydantic.alias_generators import to_camel
 from llmnas_mcp import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
-OFFICIAL = "@anthropic-ai/mcpb@2.1.2"
 
 
 @pytest.fixture(scope="module")
@@ -60,20 +59,6 @@ def test_the_manifest_keeps_to_the_format(script: Any, bundle: Path) -> None:
     for change in ({"mcp_config": 1}, {"version": "one"}, {"manifest_version": "0.3"}, {"author": "me"}):
         with pytest.raises(ValidationError):
             script.Manifest.model_validate(manifest | change)
-
-
-def test_the_manifest_keeps_to_the_schema_of_its_authors(bundle: Path, tmp_path: Path) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("the official schema is in an npm package, and there is no npm")
-    fetch = [npm, "pack", OFFICIAL, "--silent", "--fetch-retries=0", "--fetch-timeout=20000"]
-    done = subprocess.run(fetch, cwd=tmp_path, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"{OFFICIAL} cannot be fetched")
-    with tarfile.open(tmp_path / done.stdout.strip()) as file:
-        schema = file.extractfile("package/schemas/mcpb-manifest-v0.4.schema.json")
-        assert schema
-        jsonschema.validate(json.loads((bundle / "manifest.json").read_text()), json.load(schema))
 
 
 @pytest.mark.anyio

