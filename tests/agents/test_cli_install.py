@@ -121,6 +121,13 @@ def test_what_was_there_stays_to_the_letter_and_a_copy_is_kept(llmnas: Run, home
     assert backups(path) == [copy]
 
 
+def test_a_new_file_is_its_owners_alone_as_the_store_may_have_a_password(llmnas: Run, home: Path) -> None:
+    llmnas("install", "cursor")
+    path = home / FILES["cursor"]
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "LLMNAS_STORE" in path.read_text()
+
+
 def test_an_entry_of_ours_gets_the_new_command_and_keeps_what_its_owner_said(llmnas: Run, home: Path) -> None:
     old = {
         "command": "/gone/llmnas-mcp",

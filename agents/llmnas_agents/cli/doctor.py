@@ -78,7 +78,7 @@ async def _laboratory() -> list[Finding]:
             findings.append(Finding("store", "ok", f"{_store()} holds {held.total} searches"))
             findings.append(await _data(lab))
     except* LabError as group:
-        fix = "let LLMNAS_STORE name another; unset, it is a file in your user data folder"
+        fix = "as it says; or let LLMNAS_STORE name another: unset, it is a file in your user data folder"
         findings.append(Finding("store", "wrong", str(leaves(group)[0]), fix))
     return findings
 

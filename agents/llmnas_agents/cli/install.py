@@ -41,7 +41,7 @@ def install(
         return
     try:
         kept = _keep(path) if path.exists() else None
-        write_whole(path, new.encode())
+        write_whole(path, new.encode(), private=True)  # the store's URL may have a password
     except (OSError, RuntimeError) as error:  # a link that leads to itself is the latter
         why = error.strerror if isinstance(error, OSError) else error
         raise LabError(f"{path} cannot be written: {why}. Nothing was changed.") from error
