@@ -43,26 +43,46 @@ def searched(answer: Callable[[Request], Any], folder: Path, *more: str) -> tupl
     return front, stub.requests
 
 
+Found = tuple[dict[str, Any], list[Request]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("search")
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> Found:
+    """What a search in `folder` by a model that answers as it should has found, and what it asked."""
+    return searched(scientist, folder)
+
+
+@pytest.fixture(scope="module")
+def nothing(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The front of a short search by a model whose answers are of no use."""
+    return searched(lambda _: Answer("no JSON"), tmp_path_factory.mktemp("nothing"), "--rounds", "2")[0]
+
+
 def exchanges(folder: Path) -> list[dict[str, Any]]:
     with sqlite3.connect(folder / "llmnas.db") as connection:
         connection.row_factory = sqlite3.Row
         return [dict(row) for row in connection.execute("select * from exchanges order by id")]
 
 
-def test_a_model_reasons_and_designs_in_every_niche_and_round(tmp_path: Path) -> None:
-    front, requests = searched(scientist, tmp_path)
+def test_a_model_reasons_and_designs_in_every_niche_and_round(found: Found, folder: Path) -> None:
+    front, requests = found
     assert front["operator"] == "claude"
     assert front["evaluations"] == 27
     assert front["rules"] == 3
-    assert front["llm"]["calls"] == len(requests) == len(exchanges(tmp_path))
+    assert front["llm"]["calls"] == len(requests) == len(exchanges(folder))
     assert {is_design(request) for request in requests} == {True, False}
-    rounds = {(row["round"], row["niche"], row["role"]) for row in exchanges(tmp_path)}
+    rounds = {(row["round"], row["niche"], row["role"]) for row in exchanges(folder)}
     assert {(1, 0, "design"), (2, 0, "reason"), (2, 0, "design"), (3, 2, "reason")} <= rounds
     assert (1, 0, "reason") not in rounds  # there is nothing to reason about yet
 
 
-def test_the_shared_part_of_a_prompt_is_the_same_in_every_call_and_marked_for_the_cache(tmp_path: Path) -> None:
-    _, requests = searched(scientist, tmp_path)
+def test_the_shared_part_of_a_prompt_is_the_same_in_every_call_and_marked_for_the_cache(found: Found) -> None:
+    _, requests = found
     systems = {json.dumps(request.body["system"]) for request in requests}
     assert len(systems) == 1
     (block,) = json.loads(systems.pop())
@@ -70,14 +90,14 @@ def test_the_shared_part_of_a_prompt_is_the_same_in_every_call_and_marked_for_th
     assert "Example: |" in block["text"]
 
 
-def test_the_ledger_adds_up_to_what_the_server_counted(tmp_path: Path) -> None:
-    front, requests = searched(scientist, tmp_path)
+def test_the_ledger_adds_up_to_what_the_server_counted(found: Found, folder: Path) -> None:
+    front, requests = found
     used = front["llm"]
     counts = Answer().usage
     per_call = sum(v for k, v in counts.items() if k != "output_tokens")
     assert used["input_tokens"] == per_call * len(requests)
     assert used["output_tokens"] == counts["output_tokens"] * len(requests)
-    assert used["cost_usd"] == pytest.approx(sum(row["cost_microusd"] for row in exchanges(tmp_path)) / 1e6, abs=1e-6)
+    assert used["cost_usd"] == pytest.approx(sum(row["cost_microusd"] for row in exchanges(folder)) / 1e6, abs=1e-6)
     assert used["unanswered"] == 0
 
 
@@ -130,9 +150,10 @@ def test_what_is_wrong_twice_is_replaced_by_bred_offspring_so_no_round_is_short(
         "wrong types",
     ],
 )
-def test_a_hostile_answer_changes_nothing_but_the_count_of_rejected_proposals(tmp_path: Path, hostile: str) -> None:
-    front, requests = searched(lambda _: Answer(hostile), tmp_path / "hostile", "--rounds", "2")
-    nothing, _ = searched(lambda _: Answer("no JSON"), tmp_path / "nothing", "--rounds", "2")
+def test_a_hostile_answer_changes_nothing_but_the_count_of_rejected_proposals(
+    tmp_path: Path, nothing: dict[str, Any], hostile: str
+) -> None:
+    front, requests = searched(lambda _: Answer(hostile), tmp_path, "--rounds", "2")
     assert front["front"] == nothing["front"]
     assert (front["evaluations"], front["rules"]) == (18, 0)
     assert front["llm"]["rejected"] > 0
