@@ -1,7 +1,4 @@
-"""Two servers on one store and eight clients that all submit at once, on SQLite and on PostgreSQL.
-
-A fixed number of submissions; for a minute each with LLMNAS_SOAK=1 (`make soak`).
-"""
+"""Two servers on one store and eight clients that all submit at once for a minute, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -9,8 +6,8 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import anyio
@@ -22,26 +19,21 @@ from llmnas_mcp.errors import LabError
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
 from llmnas_mcp.spaces import get_space
+from tests.postgres import binaries
 from tests.server import serving
 
-SERVERS, CLIENTS, SUBMISSIONS, SECONDS = 2, 8, 15, 60.0
-SOAK = bool(os.environ.get("LLMNAS_SOAK"))
-pytestmark = pytest.mark.anyio
+SERVERS, CLIENTS, SECONDS = 2, 8, 60.0
 
 
-@pytest.fixture
-def store(new_store: Callable[[], str]) -> str:
-    return new_store()
-
-
-@pytest.fixture
-def servers(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+@contextmanager
+def serving_on(store: str, folder: Path) -> Iterator[list[str]]:
     """The addresses of servers that have one store."""
-    monkeypatch.setattr(
-        serving, "environment", lambda folder, _: {**os.environ, "LLMNAS_STORE": store, "LLMNAS_DATA": str(folder)}
-    )
+    env = {**os.environ, "LLMNAS_STORE": store, "LLMNAS_DATA": str(folder)}
     with ExitStack() as stack:
-        yield [stack.enter_context(serving.serving(tmp_path)).url for _ in range(SERVERS)]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(serving, "environment", lambda *_: env)
+            urls = [stack.enter_context(serving.serving(folder)).url for _ in range(SERVERS)]
+        yield urls
 
 
 class Scientist:
@@ -56,11 +48,11 @@ class Scientist:
         self.submitted: set[tuple[str, str]] = set()
         self.stated: list[tuple[str, str]] = []
 
-    async def work(self, steps: int) -> None:
-        """So many submissions, or for as long as the minute lasts."""
+    async def work(self) -> None:
+        """For as long as the minute lasts."""
         until = time.monotonic() + SECONDS
         step = 0
-        while time.monotonic() < until if SOAK else step < steps:
+        while time.monotonic() < until:
             search_id = self.rng.choice(self.searches)
             await self.submit(search_id)
             if step % 5 == 4:
@@ -93,26 +85,39 @@ async def begin(lab: LaboratoryClient) -> str:
     return (await lab.start_search(device="fpga", evaluations=100_000, seed=1)).search_id
 
 
-async def test_what_eight_clients_submit_to_two_servers_is_kept_exactly_once(
-    servers: list[str], store: str, tmp_path: Path
+@pytest.mark.anyio
+async def test_what_eight_clients_submit_to_two_servers_for_a_minute_is_kept_exactly_once(
+    request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
+    stores = [f"sqlite:///{tmp_path}/a.db"]
+    if binaries():
+        stores.append(request.getfixturevalue("postgres")())
+    async with anyio.create_task_group() as group:
+        for store in stores:  # at once: a minute is long
+            group.start_soon(hammer, store, tmp_path)
+    if len(stores) == 1:
+        pytest.skip("PostgreSQL is not here: only SQLite was hammered")
+
+
+async def hammer(store: str, folder: Path) -> None:
     scientists: list[Scientist] = []
     searches: list[str] = []
 
-    async def join(number: int) -> None:
-        async with open_laboratory(servers[number % SERVERS]) as lab:
+    async def join(url: str) -> None:
+        async with open_laboratory(url) as lab:
             searches.append(await begin(lab))
-            scientists.append(Scientist(number, lab, searches))
-            await scientists[-1].work(SUBMISSIONS)
+            scientists.append(Scientist(len(scientists), lab, searches))
+            await scientists[-1].work()
 
-    async with anyio.create_task_group() as group:
-        for number in range(CLIENTS):
-            group.start_soon(join, number)
+    with serving_on(store, folder) as servers:
+        async with anyio.create_task_group() as group:
+            for number in range(CLIENTS):
+                group.start_soon(join, servers[number % SERVERS])
 
     kept = Counter(pair for one in scientists for pair in one.kept)
     submitted = {pair for one in scientists for pair in one.submitted}
     stated = sorted(pair for one in scientists for pair in one.stated)
-    lab = Laboratory(Settings(store=store, data=tmp_path))
+    lab = Laboratory(Settings(store=store, data=folder))
     there = Counter((s, member.architecture) for s in searches for member in lab.members(s)[1])
     rules = sorted((s, rule.statement) for s in searches for rule in lab.knowledge_history(s))
     listed = [line.search_id for line in lab.list_searches(200).searches]
