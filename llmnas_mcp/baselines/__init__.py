@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from llmnas_mcp.baselines.regularised_evolution import regularised_evolution
 from llmnas_mcp.errors import LabError, UnknownNameError
 from llmnas_mcp.pareto import front_of
 from llmnas_mcp.search.handle import SearchHandle
+from llmnas_mcp.search.instruments import Progress
 
 __all__ = [
     "METHODS",
@@ -89,18 +91,27 @@ class Baseline:
     front: list[tuple[float, float]]
 
 
-def of_search(handle: SearchHandle, evaluations: int, seeds: int = 5) -> list[Baseline]:
-    """Random sampling and NSGA-II by the search's own scores, costs and limit; none where scores must be measured."""
+def of_search(
+    handle: SearchHandle, evaluations: int, seeds: int = 5, progress: Progress | None = None
+) -> list[Baseline]:
+    """Random sampling and NSGA-II by the search's own scores, costs and limit; none where scores must be measured.
+
+    progress: is told after each run how many of how many are done.
+    """
     if not handle.landscape.whole or not evaluations:
         return []
-    found = [_baseline(name, handle, evaluations, seeds) for name in ("random", "nsga2")]
+    names, found = ("random", "nsga2"), []
+    for number, name in enumerate(names):
+        problems = []
+        for seed in range(seeds):
+            problems.append(run(METHODS[name], Problem(handle.landscape, evaluations, handle.max_cost), seed))
+            if progress:
+                progress(number * seeds + seed + 1, len(names) * seeds)
+        found.append(_baseline(name, problems))
     return [one for one in found if one is not None]
 
 
-def _baseline(name: str, handle: SearchHandle, evaluations: int, seeds: int) -> Baseline | None:
-    problems = [
-        run(METHODS[name], Problem(handle.landscape, evaluations, handle.max_cost), seed) for seed in range(seeds)
-    ]
+def _baseline(name: str, problems: Sequence[Problem]) -> Baseline | None:
     if not all(problem.paid for problem in problems):
         return None  # what is within the limit is so little that chance does not find it
     curves = [curve(problem.points) for problem in problems]
@@ -112,7 +123,7 @@ def _baseline(name: str, handle: SearchHandle, evaluations: int, seeds: int) -> 
     costs = first.landscape.costs.values
     return Baseline(
         name=name,
-        seeds=seeds,
+        seeds=len(problems),
         curve=means,
         low=min(ends),
         high=max(ends),

@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from llmnas_mcp.reports.telling import tell
+from llmnas_mcp.search.instruments import Progress
 from llmnas_mcp.search.service import Laboratory
 
 # In the order they run: later ones use what earlier ones define.
@@ -29,13 +30,15 @@ _SCRIPTS = (
 )
 
 
-def html_report(lab: Laboratory, search_id: str) -> str:
+def html_report(lab: Laboratory, search_id: str, progress: Progress | None = None) -> str:
     """The page: the front to look into, its table, what the method added, where designs come from, what was learnt.
 
     Raises NotFoundError for a search that is not there. What a language model was used for is not known here: whoever
     knows it puts its JSON in place of the `null` in the element `ledger`.
+
+    progress: is told how many of the runs that the search is held against are done, of how many.
     """
-    told = tell(lab, search_id)
+    told = tell(lab, search_id, progress)
     scripts = _scripts()
     parts = {
         # Nothing is fetched, and no script runs but these: not even one that text of a model could have brought in.

@@ -24,6 +24,7 @@ from llmnas_mcp.reports.truth import MOST_COMPARED, Truth, truth_of
 from llmnas_mcp.results import Rule
 from llmnas_mcp.scoring.calibration import calibration_of
 from llmnas_mcp.search.handle import SearchHandle
+from llmnas_mcp.search.instruments import Progress
 from llmnas_mcp.search.members import REFERENCE, Member, front_members
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.spaces import SearchSpace
@@ -46,12 +47,12 @@ _SETTINGS = (
 )
 
 
-def tell(lab: Laboratory, search_id: str) -> dict[str, Any]:
+def tell(lab: Laboratory, search_id: str, progress: Progress | None = None) -> dict[str, Any]:
     """All that the page shows of a search. Raises NotFoundError for one that is not there."""
     handle, members = lab.members(search_id)
     front = front_members(members, handle.scale)
     best = handle.landscape.best_front(handle.max_cost, handle.scale)
-    compared = baselines.of_search(handle, min(len(members), MOST_COMPARED))
+    compared = baselines.of_search(handle, min(len(members), MOST_COMPARED), progress=progress)
     final, most = handle.hypervolume(members), None if best is None else hypervolume(best, REFERENCE)
     device = DEVICES[handle.row["device"]].title
     on_front = {m.architecture for m in front}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from pydantic import BaseModel
 
@@ -12,6 +12,7 @@ from llmnas_mcp.errors import NotFoundError
 from llmnas_mcp.reports import html_report, judged, plot_front
 from llmnas_mcp.search import instruments
 from llmnas_mcp.search.service import Laboratory
+from llmnas_mcp.server.progress import tell
 from llmnas_mcp.server.trouble import readable
 
 JSON = "application/json"
@@ -51,10 +52,14 @@ def register(mcp: MCPServer, lab: Laboratory) -> None:
         return json.dumps({"rules": [rule.model_dump(mode="json") for rule in rules]})
 
     @mcp.resource("llmnas://searches/{search_id}/report", mime_type="text/html")
-    def report(search_id: str) -> str:
+    def report(ctx: Context, search_id: str) -> str:
         """A search as one HTML file: its front, what it added, where designs come from, what was learnt."""
+
+        def progress(done: int, total: int) -> None:
+            tell(ctx, done, total, f"ran {done} of {total} baselines")
+
         with readable(), _not_found():
-            return html_report(lab, search_id)
+            return html_report(lab, search_id, progress)
 
     @mcp.resource("llmnas://searches/{search_id}/front.svg", mime_type="image/svg+xml")
     def picture(search_id: str) -> str:

@@ -218,4 +218,4 @@ def test_the_server_is_alive_has_logged_nothing_and_has_not_grown(running: Serve
     errors = {name for name in TOOLS if running.seen[f"{name} error"]}
     assert results == TOOLS
     assert errors == TOOLS
-    assert running.megabytes < running.before + 50  # type: ignore[attr-defined]
+    assert running.megabytes < running.before + 20  # type: ignore[attr-defined]

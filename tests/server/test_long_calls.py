@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 from mcp import Client
+from mcp.types import ReadResourceRequest, ReadResourceRequestParams, ReadResourceResult
 
 from tests.server.conftest import CELL, answer, session
 from tests.server.live import SAMPLE
@@ -53,6 +54,21 @@ async def test_a_picture_tells_its_progress(tmp_path: Path) -> None:
         await answer(client, "submit_architectures", search_id=name, architectures=[CELL])
         await client.call_tool("plot_pareto_front", {"search_id": name}, progress_callback=steps)
     assert [done for done, _, _ in steps.told] == [1, 2]
+
+
+async def test_a_report_tells_its_progress_and_can_be_cancelled(tmp_path: Path) -> None:
+    steps = Steps()
+    async with session(tmp_path) as client:
+        name = (await answer(client, "start_search", device="raspi4"))["search_id"]
+        await answer(client, "submit_architectures", search_id=name, architectures=[CELL])
+        read = ReadResourceRequest(params=ReadResourceRequestParams(uri=f"llmnas://searches/{name}/report"))
+        page = await client.session.send_request(read, ReadResourceResult, progress_callback=steps)
+        with anyio.CancelScope() as scope:
+            await client.session.send_request(read, ReadResourceResult, progress_callback=Steps(2, scope))
+        assert scope.cancelled_caught
+        await answer(client, "list_spaces")
+    assert page.contents[0].text.startswith("<!doctype html>")
+    assert [(done, total) for done, total, _ in steps.told] == [(i, 10) for i in range(1, 11)]
 
 
 async def test_a_cancelled_call_stops_within_one_architecture_and_what_it_measured_is_not_measured_again(

@@ -21,7 +21,8 @@ def report(
     file: Annotated[Path | None, typer.Option("--out", help="Default: ID.html in this folder.")] = None,
 ) -> None:
     """Save the report of a search: one HTML file with its front, table, lineage and rules, to open in a browser."""
-    page = run(_page(search_id, server, store))
+    with err.status("running what the search is held against"):
+        page = run(_page(search_id, server, store))
     path = file or Path(f"{search_id}.html")
     try:
         write_whole(path, page.encode())
