@@ -12,6 +12,7 @@ import time
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import anyio
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -41,7 +42,10 @@ class Text(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s [%(request)s] %(message)s")
-        self._secrets = [secret for name in SECRETS if (secret := os.environ.get(name, "").strip())]
+        found = [os.environ.get(name, "").strip() for name in SECRETS]
+        for password in re.findall(r"://[^/]*?:(.+)@", os.environ.get("LLMNAS_STORE", "")):
+            found += [password, unquote(password)]
+        self._secrets = [secret for secret in found if secret]
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as text."""
@@ -53,7 +57,7 @@ class Text(logging.Formatter):
         return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda m: repr(m[0])[1:-1], super().formatMessage(record))
 
     def redacted(self, text: str) -> str:
-        """The text without the keys and tokens of the environment, should a library ever quote one."""
+        """The text without the keys, tokens and password of the environment, should a library ever quote one."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import socket
 import sqlite3
@@ -16,6 +17,7 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
+from llmnas_mcp.server.logs import JsonLines, Text
 from tests.agents.conftest import command as llmnas
 from tests.agents.conftest import timeless
 from tests.server.conftest import CELL, answer
@@ -61,6 +63,23 @@ def test_a_search_runs_through_a_server_over_http_and_its_token_is_nowhere_told(
     assert fronts[0] == fronts[1]
     assert "correct-horse" not in "".join(server.log)
     assert not (tmp_path / "agent" / "llmnas.db").exists()
+
+
+@pytest.mark.parametrize("formatter", [Text, JsonLines])
+def test_no_secret_of_the_environment_is_logged_whoever_quotes_it(
+    monkeypatch: pytest.MonkeyPatch, formatter: type[Text]
+) -> None:
+    monkeypatch.setenv("LLMNAS_STORE", "postgresql://me:pass%40word@there/db")
+    monkeypatch.setenv("LLMNAS_HTTP_TOKEN", "open-sesame")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-mine")
+    try:
+        raise ValueError("pass@word, open-sesame")
+    except ValueError:
+        error = sys.exc_info()
+    record = logging.LogRecord("a", logging.ERROR, __file__, 1, "%s failed", ("pass%40word sk-ant-mine",), error)
+    told = formatter().format(record)
+    assert "***" in told
+    assert not any(secret in told for secret in ("pass@word", "pass%40word", "open-sesame", "sk-ant"))
 
 
 @pytest.mark.parametrize(
