@@ -130,8 +130,8 @@ def test_an_estimate_of_accuracy_is_called_one_and_a_measured_accuracy_is_not(
 ) -> None:
     error = 0.31 if estimated == "accuracies" else None
 
-    def judged(lab: Laboratory, search_id: str) -> dict[str, Any]:
-        told = telling.tell(lab, search_id)
+    def judged(lab: Laboratory, search_id: str, progress: Any) -> dict[str, Any]:
+        told = telling.tell(lab, search_id, progress)
         told["truth"] = {
             "estimated": estimated is not None,
             "source": "a table",
