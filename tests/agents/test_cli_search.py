@@ -122,12 +122,15 @@ def test_a_search_stopped_anywhere_resumes_to_the_same_front(llmnas: Run, tmp_pa
     arguments = ("search", "--device", "pixel3", "--evaluations", "500", "--seed", "5")
     whole = timeless(parsed(llmnas(*arguments, "--json", folder=tmp_path / "whole")))
     for kill in (signal.SIGKILL, signal.SIGINT):
-        stop_and_resume(llmnas, tmp_path / kill.name, kill, arguments, whole)
+        cut = tmp_path / kill.name
+        assert stop_and_resume(llmnas, cut, kill, arguments, whole["search_id"]) == whole
+        assert timeless(json.loads((cut / "out" / "front.json").read_text())) == whole
 
 
 def stop_and_resume(
-    llmnas: Run, cut: Path, kill: signal.Signals, arguments: tuple[str, ...], whole: dict[str, Any]
-) -> None:
+    llmnas: Run, cut: Path, kill: signal.Signals, arguments: tuple[str, ...], search_id: str
+) -> dict[str, Any]:
+    """The front of a search that was stopped in its second round and resumed."""
     process = subprocess.Popen(
         command(*arguments, "--out", str(cut / "out")), env=environment(cut), stderr=subprocess.PIPE, text=True
     )
@@ -142,11 +145,9 @@ def stop_and_resume(
     listed = parsed(llmnas("searches", "--json", folder=cut))["searches"]
     assert 0 < listed[0]["used"] < 150
     if kill == signal.SIGINT:
-        assert f"llmnas resume {whole['search_id']}" in said
+        assert f"llmnas resume {search_id}" in said
         assert "Traceback" not in said
-    resumed = timeless(parsed(llmnas("resume", whole["search_id"], "--json", folder=cut)))
-    assert resumed == whole
-    assert timeless(json.loads((cut / "out" / "front.json").read_text())) == whole
+    return timeless(parsed(llmnas("resume", search_id, "--json", folder=cut)))
 
 
 def test_resuming_a_finished_search_changes_nothing(llmnas: Run, quick: tuple[Path, dict[str, Any]]) -> None:
