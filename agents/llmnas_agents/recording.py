@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from llmnas_agents.laboratory import LaboratoryClient
-from llmnas_agents.llm import replayed
 from llmnas_agents.llm.exchanges import Exchanges
-from llmnas_agents.operators import LANGUAGE
 from llmnas_agents.prompts import one_line
 from llmnas_mcp import results as r
-from llmnas_mcp.errors import DataError, LabError
+from llmnas_mcp.errors import DataError
 
 MOST_BYTES = 200_000_000
 
@@ -122,20 +120,3 @@ def read(path: Path) -> Recording:
             f"{path} is no recording of a search ({where}: {first['msg']}). `llmnas search --out DIR` leaves one in DIR"
             " when its operator asks a model."
         ) from error
-
-
-async def replay(recording: Recording, lab: LaboratoryClient, store: str, listen: Any) -> tuple[dict[str, Any], int]:
-    """Search again in `lab`, whose searches are in `store`, by the recorded answers.
-
-    Returns what is in front.json, and how many prompts differ from those the answers were given to. Raises LabError
-    when the recording is of an operator that asks no model.
-    """
-    from llmnas_agents import runner
-
-    operator = recording.settings.operator
-    if operator not in LANGUAGE:
-        raise LabError(f"A search by {operator!r:.80} asked no model: run it again with llmnas search.")
-    started = await lab.start_search(**recording.settings.model_dump())
-    with replayed([exchange.model_dump() for exchange in recording.exchanges], store) as correspondent:
-        front = await runner.run(lab, started.search_id, store, None, listen, replayed=correspondent)
-    return front, correspondent.changed

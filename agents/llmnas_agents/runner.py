@@ -16,11 +16,11 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from llmnas_agents.files import write_whole
 from llmnas_agents.graph import MOST_STEPS, build_graph
 from llmnas_agents.laboratory import LaboratoryClient
-from llmnas_agents.llm import Correspondent, LimitError, ModelError, correspondence
+from llmnas_agents.llm import Correspondent, LimitError, ModelError, correspondence, replayed
 from llmnas_agents.llm.base import LanguageModel, Prompt
 from llmnas_agents.llm.exchanges import Ledger
 from llmnas_agents.operators import LANGUAGE, NO_KNOWLEDGE_BASE, OPERATORS, EvolutionOperator, get_operator
-from llmnas_agents.recording import record
+from llmnas_agents.recording import Recording, record
 from llmnas_agents.report import report_page
 from llmnas_agents.state import Deps, State
 from llmnas_mcp import results as r
@@ -136,6 +136,23 @@ async def run(
             save(out / "recording.json", recording.bytes(), search_id)
         listen({"event": "saved", "out": str(out)})
     return front
+
+
+async def replay(
+    recording: Recording, lab: LaboratoryClient, store: str, listen: Listener
+) -> tuple[dict[str, Any], int]:
+    """Search again in `lab`, whose searches are in `store`, by the recorded answers.
+
+    Returns what is in front.json, and how many prompts differ from those the answers were given to. Raises LabError
+    when the recording is of an operator that asks no model.
+    """
+    operator = recording.settings.operator
+    if operator not in LANGUAGE:
+        raise LabError(f"A search by {operator!r:.80} asked no model: run it again with llmnas search.")
+    started = await lab.start_search(**recording.settings.model_dump())
+    with replayed([exchange.model_dump() for exchange in recording.exchanges], store) as correspondent:
+        front = await run(lab, started.search_id, store, None, listen, replayed=correspondent)
+    return front, correspondent.changed
 
 
 def estimate(search: r.Search, operator: str, model: LanguageModel) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def test_a_model_without_a_knowledge_base_is_only_asked_for_designs(
     [
         (("--no-partition", "--niches", "3"), "leave one of them out"),
         (("--operator", "plain-prompt", "--no-knowledge-base"), "has no knowledge base"),
-        (("--no-llm", "--max-cost", "1"), "asks no model"),
+        (("--no-llm", "--max-cost", "1"), "evolution asks none"),
         (("--operator", "evolutoin", "--no-llm"), "Did you mean 'evolution'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import signal
 import sqlite3
@@ -230,5 +231,15 @@ def test_what_only_a_model_understands_is_refused_by_an_operator_that_asks_none(
 ) -> None:
     done = llmnas("search", *QUICK, *option, check=False)
     assert done.returncode == 1
-    assert f"asks no model: leave {option[0]} out" in done.stderr
+    assert f"{option[0]} is for operators that ask a language model" in done.stderr
+    assert "evolution asks none: leave it out. --evaluations and --rounds limit any search." in done.stderr
     assert searches(tmp_path) == 0
+
+
+def test_a_search_says_where_the_whole_front_is(llmnas: Run, tmp_path: Path) -> None:
+    assert f"is in {tmp_path / 'out'}/front.json." in llmnas("search", *QUICK, "--out", str(tmp_path / "out")).stdout
+    assert "is saved by --out DIR and printed by --json." in llmnas("search", *QUICK).stdout
+
+
+def test_the_version_is_that_of_the_package(llmnas: Run) -> None:
+    assert llmnas("--version").stdout == f"llmnas {importlib.metadata.version('llmnas-mcp')}\n"

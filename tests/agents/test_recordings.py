@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llmnas_agents import recording
+from llmnas_agents import recording, runner
 from llmnas_agents.laboratory import open_laboratory
 from llmnas_agents.recording import Recording
 
@@ -71,7 +71,7 @@ def test_a_file_is_written_as_it_is_read() -> None:
 async def test_rules_chosen_by_number_are_effects_with_their_evidence(tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path}/llmnas.db"
     async with open_laboratory(store=store) as lab:
-        front, changed = await recording.replay(Recording.model_validate(kept("local")), lab, store, lambda _: None)
+        front, changed = await runner.replay(Recording.model_validate(kept("local")), lab, store, lambda _: None)
         briefs = [await lab.get_brief(front["search_id"], niche) for niche in range(3)]
     rules = [rule for brief in briefs for rule in brief.rules]
     assert changed == 0
@@ -89,7 +89,7 @@ async def test_the_bias_of_each_strategy_is_drawn_from_recordings(llmnas: Run, t
     store = f"sqlite:///{tmp_path}/llmnas.db"
     async with open_laboratory(store=store) as lab:
         ids = [
-            (await recording.replay(Recording.model_validate(kept(name)), lab, store, lambda _: None))[0]["search_id"]
+            (await runner.replay(Recording.model_validate(kept(name)), lab, store, lambda _: None))[0]["search_id"]
             for name in NAMES
         ]
     told = parsed(llmnas("bench", "coverage", *ids, "--out", str(tmp_path / "bias.png"), "--json"))

@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 from rich.text import Text
 
-from llmnas_agents.cli.app import AsJson, Store, app, err, out, print_json
+from llmnas_agents.cli.shared import AsJson, Store, err, out, print_json
 from llmnas_agents.files import write_whole
 from llmnas_mcp.errors import LabError
 from llmnas_mcp.settings import Settings
@@ -20,12 +20,11 @@ if TYPE_CHECKING:
     from llmnas_agents.bench.plan import Job, Plan, Row
     from llmnas_mcp.reports import Comparison, Spread
 
-group = typer.Typer(help="Searches and methods compared with each other.", no_args_is_help=True)
-app.add_typer(group, name="bench")
+commands = typer.Typer(help="Searches and methods compared with each other.", no_args_is_help=True)
 Names = Annotated[str | None, typer.Option(metavar="A,B,...")]
 
 
-@group.command("run")
+@commands.command("run")
 def run_(
     plan: Annotated[Path | None, typer.Argument(help="A YAML file of settings; options count more.")] = None,
     datasets: Names = None,
@@ -152,7 +151,7 @@ def _leave(rows: list[Row], folder: Path, parquet: bool) -> None:
     err.print(f"saved {', '.join(files)} in {folder}")
 
 
-@group.command()
+@commands.command()
 def coverage(
     search_ids: Annotated[list[str], typer.Argument(metavar="ID", help="See `llmnas searches`.")],
     store: Store = None,

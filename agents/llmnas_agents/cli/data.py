@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from llmnas_agents.cli.app import AsJson, Space, app, err, out, print_json
+from llmnas_agents.cli.shared import AsJson, Space, err, out, print_json
 from llmnas_mcp.benchmarks.tables import ImportedAccuracies, import_measured, imported_accuracies
 from llmnas_mcp.devices.tables import ImportedTable, imported_tables
 from llmnas_mcp.settings import Settings
@@ -17,13 +17,12 @@ from llmnas_mcp.spaces import DATASETS, get_space
 COSTS = ("space", "dataset", "device", "objective", "name", "cells", "cannot_run")
 ACCURACIES = ("space", "dataset", "name", "cells")
 
-group = typer.Typer(
+commands = typer.Typer(
     help="Measured tables: once imported they take precedence over the fitted models.", no_args_is_help=True
 )
-app.add_typer(group, name="data")
 
 
-@group.command("import")
+@commands.command("import")
 def import_(
     file: Annotated[
         Path,
@@ -47,7 +46,7 @@ def import_(
         err.print(f"'{name}' is not a dataset we know: its networks are built for 32x32 inputs and 10 classes.")
 
 
-@group.command("list")
+@commands.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List the imported tables."""
     data = Settings().data

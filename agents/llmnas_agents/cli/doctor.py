@@ -15,7 +15,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 from rich.text import Text
 
-from llmnas_agents.cli.app import AsJson, app, out, print_json, run
+from llmnas_agents.cli.shared import AsJson, out, print_json, run
 from llmnas_agents.clients import CLIENTS, NAME, Client, our_server, servers_in
 from llmnas_agents.probe import start
 from llmnas_mcp import __version__
@@ -26,6 +26,7 @@ from llmnas_mcp.settings import Settings
 if TYPE_CHECKING:
     from llmnas_agents.laboratory import LaboratoryClient
 
+commands = typer.Typer()
 OWN_FIX = "correct what it said, then `llmnas doctor` again"
 STYLES = {"ok": "green", "note": "yellow", "wrong": "bold red"}
 
@@ -40,7 +41,7 @@ class Finding:
     fix: str = ""
 
 
-@app.command()
+@commands.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check the installation, the store, the data, the key and the MCP clients, and start the server as they would."""
 

@@ -9,15 +9,16 @@ from typing import Annotated
 
 import typer
 
-from llmnas_agents.cli.app import app, err
+from llmnas_agents.cli.shared import err
 from llmnas_agents.clients import CLIENTS, client_of, merged, snippet
 from llmnas_agents.files import write_whole
 from llmnas_mcp.errors import LabError
 
+commands = typer.Typer()
 BOM = "\ufeff"
 
 
-@app.command()
+@commands.command()
 def install(
     client: Annotated[str, typer.Argument(help=", ".join(CLIENTS))],
     print_only: Annotated[

@@ -9,13 +9,14 @@ from pydantic import BaseModel
 from rich.table import Column, Table
 from rich.text import Text
 
-from llmnas_agents.cli.app import AsJson, Dataset, Device, Objective, Server, Space, app, out, print_json, run
+from llmnas_agents.cli.shared import AsJson, Dataset, Device, Objective, Server, Space, out, print_json, run
 from llmnas_mcp import results as r
 
+commands = typer.Typer()
 Architectures = Annotated[list[str], typer.Argument(help="Architecture strings, quoted: they contain |.")]
 
 
-@app.command()
+@commands.command()
 def latency(
     architectures: Architectures,
     device: Device,
@@ -51,7 +52,7 @@ def latency(
         out.print("error: median relative error of the fitted model on cells held out from the fit")
 
 
-@app.command()
+@commands.command()
 def devices(space: Space = "nasbench201", server: Server = None, as_json: AsJson = False) -> None:
     """Devices, and where their numbers come from."""
     found = call(server, "list_devices", r.Devices, space=space)
@@ -73,7 +74,7 @@ def devices(space: Space = "nasbench201", server: Server = None, as_json: AsJson
     out.print(table)
 
 
-@app.command()
+@commands.command()
 def spaces(server: Server = None, as_json: AsJson = False) -> None:
     """Search spaces, and how their architectures are written."""
     found = call(server, "list_spaces", r.Spaces)

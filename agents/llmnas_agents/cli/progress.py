@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
-from llmnas_agents.cli.app import err
+from llmnas_agents.cli.shared import err
 from llmnas_mcp import results as r
 
 MOST_LINES = 30
@@ -23,6 +23,7 @@ class Progress:
 
     def __init__(self, search_id: str, quiet: bool) -> None:
         self._id, self._quiet, self._began = search_id, quiet, monotonic()
+        self.saved: str | None = None
         self._live = Live(console=err, refresh_per_second=8, transient=True) if err.is_terminal and not quiet else None
 
     def __enter__(self) -> Progress:
@@ -43,6 +44,8 @@ class Progress:
 
     def listen(self, event: dict[str, Any]) -> None:
         """Show one event of the graph."""
+        if event["event"] == "saved":
+            self.saved = event["out"]
         if self._quiet:
             return
         if event["event"] == "round":

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmnas_agents.cli.app import AsJson, Store, app, err, print_json, run
 from llmnas_agents.cli.progress import Progress
+from llmnas_agents.cli.shared import AsJson, Store, err, print_json, run
 from llmnas_mcp.errors import LabError
 from llmnas_mcp.settings import Settings
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from llmnas_agents.recording import Recording
 
 
-@app.command()
+commands = typer.Typer()
+
+
+@commands.command()
 def replay(
     search: Annotated[str, typer.Argument(help="An id (see `llmnas searches`), or the recording.json of a search.")],
     store: Store = None,
@@ -49,21 +52,20 @@ def replay(
 
 
 async def _replay(search: str, store: str | None, scratch: str, quiet: bool) -> tuple[Recording, dict[str, Any], int]:
-    from llmnas_agents import recording
+    from llmnas_agents import recording, runner
     from llmnas_agents.laboratory import open_laboratory
     from llmnas_agents.llm.exchanges import Exchanges
-    from llmnas_agents.runner import run_id
 
     if search.endswith(".json"):
         was = recording.read(Path(search))
     else:
         async with open_laboratory(None, store) as lab:
             found = await lab.get_search(search)
-            exchanges = Exchanges(store or Settings().store, run_id(found))
+            exchanges = Exchanges(store or Settings().store, runner.run_id(found))
             try:
                 was = await recording.record(lab, found, exchanges)
             finally:
                 exchanges.close()
     async with open_laboratory(None, scratch) as lab:
         with Progress(search, quiet) as progress:
-            return was, *await recording.replay(was, lab, scratch, progress.listen)
+            return was, *await runner.replay(was, lab, scratch, progress.listen)

@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from llmnas_agents.cli.app import Server, Store, app, err, run
+from llmnas_agents.cli.shared import Server, Store, err, run
 from llmnas_agents.files import write_whole
 from llmnas_mcp.errors import LabError
 from llmnas_mcp.settings import Settings
 
+commands = typer.Typer()
 
-@app.command()
+
+@commands.command()
 def report(
     search_id: Annotated[str, typer.Argument(help="See `llmnas searches`.")],
     server: Server = None,

@@ -14,14 +14,15 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from llmnas_agents.cli.app import AsJson, Dataset, Server, Space, app, err, out, print_json
 from llmnas_agents.cli.lookups import call
+from llmnas_agents.cli.shared import AsJson, Dataset, Server, Space, err, out, print_json
 from llmnas_mcp import results as r
 from llmnas_mcp.errors import LabError, UnknownNameError
 
 if TYPE_CHECKING:
     from torch import nn
 
+commands = typer.Typer()
 Architectures = Annotated[
     list[str] | None, typer.Argument(help="Architecture strings, quoted: they contain |.", show_default=False)
 ]
@@ -32,7 +33,7 @@ Models = Annotated[
 ]
 
 
-@app.command()
+@commands.command()
 def score(
     architectures: Architectures = None,
     dataset: Dataset = "cifar10",

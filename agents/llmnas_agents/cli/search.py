@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from llmnas_agents.cli.app import (
+from llmnas_agents.cli.progress import Progress, front_table, worth_line
+from llmnas_agents.cli.shared import (
     AsJson,
     Dataset,
     Device,
@@ -17,23 +18,23 @@ from llmnas_agents.cli.app import (
     Server,
     Space,
     Store,
-    app,
     err,
     out,
     print_json,
     run,
 )
-from llmnas_agents.cli.progress import Progress, front_table, worth_line
 from llmnas_mcp import results as r
 from llmnas_mcp.errors import LabError, UnknownNameError
 
+commands = typer.Typer()
+Ended = tuple[dict[str, Any], str | None]  # what is in front.json, and the folder it was saved in
 Model = Annotated[str | None, typer.Option(help="Of operators that ask one: a Claude model, or local.")]
 MaxCost = Annotated[float | None, typer.Option(min=0, help="US dollars that the model may cost.")]
 MaxTokens = Annotated[int | None, typer.Option(min=0, help="Tokens that the model may use, in and out.")]
 Deadline = Annotated[float | None, typer.Option(min=0, help="Seconds from now to end in.")]
 
 
-@app.command()
+@commands.command()
 def search(
     device: Device,
     space: Space = "nasbench201",
@@ -73,7 +74,7 @@ def search(
         raise LabError(f"--no-partition is one niche, --niches {niches} are more: leave one of them out.")
     language = {"model": model, "max_cost": max_cost, "max_tokens": max_tokens, "deadline": deadline}
 
-    async def work() -> dict[str, Any]:
+    async def work() -> Ended:
         # The runner first: what a kill finds between start_search and the first checkpoint should be short.
         from llmnas_agents import runner  # noqa: F401
         from llmnas_agents.laboratory import open_laboratory
@@ -87,7 +88,7 @@ def search(
             if operator in WITHOUT_NICHES:
                 raise LabError(f"--operator {operator} has no knowledge base: leave --no-knowledge-base out.")
             operator = operator.removesuffix(NO_KNOWLEDGE_BASE) + NO_KNOWLEDGE_BASE
-        _check_language(operator in LANGUAGE, operator, language)
+        _check_language(operator, language)
         if operator in LANGUAGE:
             model_of(operator, model)
         if operator in WITHOUT_NICHES and niches not in (None, 1):
@@ -109,10 +110,11 @@ def search(
             )
             return await _drive(lab, started.search_id, store, out_dir, as_json, language)
 
-    _finish(run(work()), as_json)
+    front, saved = run(work())
+    _finish(front, saved, as_json)
 
 
-@app.command()
+@commands.command()
 def resume(
     search_id: Annotated[str, typer.Argument(help="See `llmnas searches`.")],
     model: Model = None,
@@ -128,19 +130,19 @@ def resume(
     _check_folder(out_dir)
     language = {"model": model, "max_cost": max_cost, "max_tokens": max_tokens, "deadline": deadline}
 
-    async def work() -> dict[str, Any]:
+    async def work() -> Ended:
         from llmnas_agents.laboratory import open_laboratory
-        from llmnas_agents.operators import LANGUAGE
 
         async with open_laboratory(server, store) as lab:
             operator = (await lab.get_search(search_id)).operator
-            _check_language(operator in LANGUAGE, operator, language)
+            _check_language(operator, language)
             return await _drive(lab, search_id, store, out_dir, as_json, language)
 
-    _finish(run(work()), as_json)
+    front, saved = run(work())
+    _finish(front, saved, as_json)
 
 
-@app.command()
+@commands.command()
 def searches(
     limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
     server: Server = None,
@@ -190,11 +192,17 @@ def _limit(objective: str, max_latency: float | None, max_energy: float | None) 
     return max_energy if objective == "energy" else max_latency
 
 
-def _check_language(asks: bool, operator: str, language: dict[str, Any]) -> None:
+def _check_language(operator: str, language: dict[str, Any]) -> None:
     """Refuse what only means something to an operator that asks a model."""
+    from llmnas_agents.operators import LANGUAGE
+
     for name, value in language.items():
-        if value is not None and not asks:
-            raise LabError(f"--operator {operator} asks no model: leave --{name.replace('_', '-')} out.")
+        if value is not None and operator not in LANGUAGE:
+            asking = ", ".join(one for one in LANGUAGE if "+" not in one)
+            raise LabError(
+                f"--{name.replace('_', '-')} is for operators that ask a language model ({asking}), and {operator} asks"
+                " none: leave it out. --evaluations and --rounds limit any search."
+            )
     if operator.partition("+")[0] == "local" and language["model"] not in (None, "local"):
         raise LabError(f"--operator local asks the local model, not {language['model']!r}: leave --model out.")
 
@@ -210,7 +218,7 @@ def _check_folder(out_dir: Path | None) -> None:
 
 async def _drive(
     lab: Any, search_id: str, store: str | None, out_dir: Path | None, quiet: bool, language: dict[str, Any]
-) -> dict[str, Any]:
+) -> Ended:
     from llmnas_agents import runner
 
     with Progress(search_id, quiet) as progress:
@@ -218,17 +226,19 @@ async def _drive(
     if not quiet and "scored_by" not in front:
         asked = {"architectures": [], "dataset": front["dataset"], "space": front["space"]}
         err.print(worth_line((await lab.call("score_zero_cost", r.ZeroCostScores, **asked)).worth))
-    return front
+    return front, progress.saved
 
 
-def _finish(front: dict[str, Any], as_json: bool) -> None:
+def _finish(front: dict[str, Any], saved: str | None, as_json: bool) -> None:
     if as_json:
         print_json(front)
     else:
         out.print(front_table(front))
         near = sum(point["near"] for point in front["front"])
-        also = f", with {near} more that are within error of it," if near else ""
-        out.print(f"All of the front{also} is in front.json (--out DIR) or printed by --json.")
+        whole = "All of the front" + (f", with {near} more that are within error of it," if near else "")
+        out.print(
+            f"{whole} is in {saved}/front.json." if saved else f"{whole} is saved by --out DIR, printed by --json."
+        )
         err.print(
             f"{front['evaluations']} evaluations in {front['wall_s']:.1f} s, hypervolume {front['hypervolume']:.4f}."
         )

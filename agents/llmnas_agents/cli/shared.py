@@ -1,0 +1,36 @@
+"""What the commands share: their options, how they print, and how they run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+# No markup: names come from users and models. A pipe is not 80 columns wide.
+out = Console(width=None if sys.stdout.isatty() else 200, markup=False, emoji=False, highlight=False)
+err = Console(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False)
+
+Device = Annotated[str, typer.Option(help="The device: see `llmnas devices`.")]
+Dataset = Annotated[str, typer.Option(help="cifar10, cifar100, or one with an imported table.")]
+Space = Annotated[str, typer.Option(help="The search space: see `llmnas spaces`.")]
+Objective = Annotated[str, typer.Option(help="latency or energy.")]
+Server = Annotated[
+    str | None, typer.Option(help="A laboratory elsewhere: a URL, or 'stdio'. Default: in this process.")
+]
+Store = Annotated[str | None, typer.Option(help="SQLAlchemy URL of the searches. Default: LLMNAS_STORE.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine to its end."""
+    return asyncio.run(work)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on standard output."""
+    sys.stdout.write(json.dumps(value, indent=1) + "\n")
