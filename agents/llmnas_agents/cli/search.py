@@ -236,9 +236,8 @@ def _finish(front: dict[str, Any], saved: str | None, as_json: bool) -> None:
         out.print(front_table(front))
         near = sum(point["near"] for point in front["front"])
         whole = "All of the front" + (f", with {near} more that are within error of it," if near else "")
-        out.print(
-            f"{whole} is in {saved}/front.json." if saved else f"{whole} is saved by --out DIR, printed by --json."
-        )
+        where = f"is in {saved}/front.json" if saved else "is saved by --out DIR and printed by --json"
+        out.print(f"{whole} {where}.", soft_wrap=True)
         err.print(
             f"{front['evaluations']} evaluations in {front['wall_s']:.1f} s, hypervolume {front['hypervolume']:.4f}."
         )
