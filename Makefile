@@ -8,7 +8,7 @@ CONFORMANCE := tests/server/conformance
 CHECKERS := $(CONFORMANCE)/node_modules/.ready
 OUT ?= runs/raspi4
 
-.PHONY: search local test soak conformance lint perf bundle clean
+.PHONY: search local test test-all conformance lint perf bundle clean
 .DEFAULT_GOAL := search
 
 search: $(READY)
@@ -19,11 +19,11 @@ local: $(MODEL)
 test: $(READY) $(MODEL)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+test-all: $(READY) $(MODEL)
+	LLMNAS_TEST_ALL=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
 conformance: $(CHECKERS)
 	$(BIN)/python -m tests.server.conformance.run
-
-soak: $(READY)
-	LLMNAS_SOAK=1 $(BIN)/python -m pytest tests/agents/test_kills.py
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

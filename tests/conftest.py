@@ -6,9 +6,12 @@ import csv
 import gzip
 import os
 import signal
+import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -17,9 +20,10 @@ from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
 from llmnas_mcp.spaces import SearchSpace, get_space
 from tests import postgres as pg
+from tests.thorough import ALL, examples
 
 # Cores are shared: how long an example takes says nothing about the code.
-hypothesis.settings.register_profile("shared_cores", deadline=None)
+hypothesis.settings.register_profile("shared_cores", deadline=None, max_examples=examples(100))
 hypothesis.settings.load_profile("shared_cores")
 
 # A shell's job in the background is born deaf to Ctrl-C, and so would be every process that a test stops by it.
@@ -27,6 +31,49 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_threa
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NO_POSTGRES = "PostgreSQL is not here: apt-get install postgresql"
+LEFT = pytest.StashKey[int]()  # how many tests this run leaves to `make test-all`
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is thorough, unless all is asked for, or a test by its name."""
+    if ALL or any("::" in argument for argument in config.args):
+        return
+    left = [item for item in items if item.get_closest_marker("thorough")]
+    items[:] = [item for item in items if not item.get_closest_marker("thorough")]
+    config.hook.pytest_deselected(items=left)
+    config.stash[LEFT] = len(left)
+
+
+def pytest_testnodedown(node: Any) -> None:
+    """Take over from a worker, each of which collects all, how many it left out."""
+    node.config.stash[LEFT] = getattr(node, "workeroutput", {}).get("left", 0)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Close a run with one line: passed, failed and what to do, skipped and why, left to `make test-all`."""
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left"] = config.stash.get(LEFT, 0)
+    yield
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and not config.option.collectonly:
+        reporter.write_line(closing_line(reporter.stats, config.stash.get(LEFT, 0)))
+
+
+def closing_line(stats: dict[str, list[Any]], left: int) -> str:
+    counts = {kind: len(stats.get(kind, [])) for kind in ("passed", "failed", "error")}
+    told = [f"{counts['passed']} passed"]
+    if failed := counts["failed"] + counts["error"]:
+        told.append(f"{failed} failed (what each expected is above; one alone: {sys.executable} -m pytest NAME)")
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in stats.get("skipped", []))
+    if reasons:
+        why = "; ".join(f"{number}: {reason}" for reason, number in reasons.most_common())
+        told.append(f"{reasons.total()} skipped ({why})")
+    if left:
+        told.append(f"{left} left to make test-all")
+    return ", ".join(told) + "."
 
 
 @pytest.fixture
@@ -70,7 +117,7 @@ def measured() -> Path:
     """The folder of the published tables, which the project does not carry."""
     folder = os.environ.get("LLMNAS_TEST_DATA")
     if not folder:
-        pytest.skip("measured tables are not here: set LLMNAS_TEST_DATA")
+        pytest.skip("the published tables are not here: set LLMNAS_TEST_DATA to their folder")
     return Path(folder)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.agents.stub_anthropic import Answer, Failure, Request, StubAnthropic
+from tests.thorough import HUNG
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,12 +33,15 @@ def test_an_example_runs_as_it_stands_and_is_short(name: str, tmp_path: Path) ->
     path = ROOT / "examples" / f"{name}.py"
     assert len(path.read_text().splitlines()) <= 60
     env = {**os.environ, "LLMNAS_STORE": f"sqlite:///{tmp_path}/llmnas.db", "LLMNAS_DATA": str(tmp_path)}
-    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=True, env=env, timeout=120)
+    done = subprocess.run(
+        [sys.executable, str(path)], capture_output=True, text=True, check=True, env=env, timeout=HUNG
+    )
     lines = done.stdout.splitlines()
     assert lines
     assert all(float(line.split()[0]) > 0 and " ms " in line for line in lines)
 
 
+@pytest.mark.thorough
 def test_a_method_of_ones_own_is_compared_by_the_plan_in_examples(tmp_path: Path) -> None:
     assert len((ROOT / "examples" / "custom_method.py").read_text().splitlines()) <= 60
     command = [sys.executable, "-c", "from llmnas_agents.cli import main; main()", "bench", "run", "plan.yaml"]
@@ -114,7 +118,7 @@ def test_claude_looks_a_latency_up_through_anthropics_tool_runner(tmp_path: Path
     with StubAnthropic(claude) as stub:
         path = ROOT / "examples" / "claude_tool_runner.py"
         env = {**os.environ, **stub.environment, "LLMNAS_STORE": f"sqlite:///{tmp_path}/llmnas.db"}
-        done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, env=env, timeout=120)
+        done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, env=env, timeout=HUNG)
     assert re.fullmatch(r"It takes 3\d\.\d+ ms\.\n", done.stdout), done.stderr
     assert len(path.read_text().splitlines()) <= 60
     assert [tool["name"] for tool in stub.requests[0].body["tools"]] == [
@@ -125,12 +129,13 @@ def test_claude_looks_a_latency_up_through_anthropics_tool_runner(tmp_path: Path
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("key", "told"), [("", "Set ANTHROPIC_API_KEY"), ("wrong", "Claude could not be asked")])
 def test_the_tool_runner_says_what_is_wrong_with_the_key(key: str, told: str, tmp_path: Path) -> None:
     with StubAnthropic([Failure(401)]) as stub:
         path = ROOT / "examples" / "claude_tool_runner.py"
         env = {**os.environ, **stub.environment, "LLMNAS_STORE": f"sqlite:///{tmp_path}/llmnas.db"}
         env["ANTHROPIC_API_KEY"] = key
-        done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, env=env, timeout=120)
+        done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, env=env, timeout=HUNG)
     assert (done.stdout + done.stderr).startswith(told)
     assert "Traceback" not in done.stderr

@@ -13,6 +13,7 @@ import pytest
 
 from tests.agents.asking import Serve
 from tests.agents.stub_anthropic import Request, Script, StubAnthropic
+from tests.thorough import HUNG
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -31,7 +32,7 @@ def llmnas(tmp_path: Path) -> Run:
 
     def run(*arguments: str, check: bool = True, folder: Path = tmp_path) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            command(*arguments), env=environment(folder), capture_output=True, text=True, check=False, timeout=300
+            command(*arguments), env=environment(folder), capture_output=True, text=True, check=False, timeout=HUNG
         )
         if check:
             assert done.returncode == 0, done.stderr

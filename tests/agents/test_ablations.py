@@ -18,6 +18,7 @@ def listed(llmnas: Run) -> dict[str, str]:
     return {s["search_id"]: s["operator"] for s in parsed(llmnas("searches", "--json"))["searches"]}
 
 
+@pytest.mark.thorough
 def test_without_a_partition_there_is_one_niche(llmnas: Run) -> None:
     front = parsed(llmnas("search", *QUICK, "--no-partition"))
     assert {point["niche"] for point in front["front"]} == {0}
@@ -33,12 +34,14 @@ def test_without_a_knowledge_base_no_rule_is_written_and_the_search_says_so(llmn
     assert front["evaluations"] == 90
 
 
+@pytest.mark.thorough
 def test_a_resumed_ablation_stays_one(llmnas: Run) -> None:
     front = parsed(llmnas("search", *QUICK, "--no-knowledge-base"))
     again = parsed(llmnas("resume", front["search_id"], "--json"))
     assert timeless(again) == timeless(front)
 
 
+@pytest.mark.thorough
 def test_without_zero_cost_scores_the_number_of_parameters_is_the_score(llmnas: Run) -> None:
     front = parsed(llmnas("search", *QUICK, "--no-zero-cost"))
     assert front["scored_by"] == "params"
@@ -51,6 +54,7 @@ def test_without_zero_cost_scores_the_number_of_parameters_is_the_score(llmnas: 
     assert "not an accuracy" not in told.stderr
 
 
+@pytest.mark.thorough
 def test_without_a_language_model_evolution_takes_its_place(llmnas: Run) -> None:
     front = parsed(llmnas("search", *QUICK, "--operator", "claude", "--no-llm"))
     assert front["operator"] == "evolution"
@@ -58,6 +62,7 @@ def test_without_a_language_model_evolution_takes_its_place(llmnas: Run) -> None
     assert timeless(front) == timeless(parsed(llmnas("search", *QUICK))) | {"search_id": front["search_id"]}
 
 
+@pytest.mark.thorough
 def test_a_model_without_a_knowledge_base_is_only_asked_for_designs(
     llmnas: Run,
     serve: Serve,
@@ -76,6 +81,7 @@ def test_a_model_without_a_knowledge_base_is_only_asked_for_designs(
     assert {exchange["role"] for exchange in exchanges} == {"design"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("flags", "told"),
     [

@@ -15,6 +15,7 @@ from llmnas_agents.llm.prices import DEFAULT_MODEL
 
 from tests.agents.asking import GOOD, PROMPT, Serve, ask
 from tests.agents.stub_anthropic import HIDDEN, Answer, Request
+from tests.thorough import HUNG
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("no_credentials")]
 
@@ -153,7 +154,7 @@ async def test_half_a_surrogate_pair_in_an_answer_can_be_sent_back(serve: Serve)
 
 
 async def test_calls_made_at_once_are_under_way_at_once(serve: Serve) -> None:
-    together = threading.Barrier(4, timeout=60)
+    together = threading.Barrier(4, timeout=HUNG)
 
     def when_all_are_here(request: Request) -> Answer:
         together.wait()

@@ -24,6 +24,7 @@ def search(llmnas: Run, operator: str, *more: str) -> str:
     return str(parsed(llmnas(*arguments, *more))["search_id"])
 
 
+@pytest.mark.thorough
 def test_a_model_that_only_knows_large_cells_is_seen_beside_a_search_in_niches(
     llmnas: Run, serve: Serve, tmp_path: Path
 ) -> None:
@@ -60,6 +61,7 @@ def test_a_model_that_only_knows_large_cells_is_seen_beside_a_search_in_niches(
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["coverage.png"]
 
 
+@pytest.mark.thorough
 def test_a_model_whose_answers_are_of_no_use_has_reached_nothing(llmnas: Run, serve: Serve) -> None:
     serve(lambda _: Answer('{"offspring": [{"architecture": "|conv~0|"}]}'))
     plain = search(llmnas, "plain-prompt")
@@ -70,6 +72,7 @@ def test_a_model_whose_answers_are_of_no_use_has_reached_nothing(llmnas: Run, se
     assert "bred in" in shown
 
 
+@pytest.mark.thorough
 def test_the_store_can_be_named(llmnas: Run, tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path}/other.db"
     other = search(llmnas, "evolution", "--store", store)
@@ -84,6 +87,7 @@ def test_bench_alone_shows_what_there_is(llmnas: Run) -> None:
     assert "--out" in llmnas("bench", "coverage", "--help").stdout
 
 
+@pytest.mark.thorough
 def test_mistakes_end_in_one_line_that_names_the_fix(llmnas: Run, tmp_path: Path) -> None:
     one, other = search(llmnas, "evolution"), search(llmnas, "evolution", "--dataset", "cifar100")
     (tmp_path / "folder.png").mkdir()

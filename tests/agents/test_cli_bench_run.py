@@ -16,6 +16,7 @@ from llmnas_mcp.spaces import get_space
 from tests.agents.asking import Serve
 from tests.agents.conftest import Run, command, environment
 from tests.agents.stub_anthropic import USAGE, Answer
+from tests.thorough import HUNG
 
 pytestmark = pytest.mark.usefixtures("no_credentials")
 SPACE = get_space("nasbench201")
@@ -38,6 +39,7 @@ def begun(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.thorough
 def test_a_bench_leaves_tables_and_figures_and_does_nothing_twice(llmnas: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
     asked = (*QUICK, "--methods", "evolution,evolution+no-zero-cost,random,exhaustive", "--out", str(out))
@@ -84,6 +86,7 @@ def test_a_bench_leaves_tables_and_figures_and_does_nothing_twice(llmnas: Run, t
     assert "±" in more.stdout
 
 
+@pytest.mark.thorough
 def test_a_bench_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(llmnas: Run, tmp_path: Path) -> None:
     asked = (*QUICK, "--methods", "evolution,random", "--seeds", "4", "--processes", "1", "--out")
     llmnas(*asked, str(tmp_path / "whole"))
@@ -98,18 +101,20 @@ def test_a_bench_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(llmnas: 
     assert rows(out) == rows(tmp_path / "whole")
 
 
+@pytest.mark.thorough
 def test_ctrl_c_ends_a_bench_with_a_word_and_what_is_done_is_kept(tmp_path: Path) -> None:
     out = tmp_path / "out"
     asked = (*QUICK, "--methods", "evolution", "--seeds", "50", "--budgets", "400", "--out", str(out))
     process = begun(tmp_path, *asked)
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
+    said = process.communicate(timeout=HUNG)[1]
     assert process.returncode == 130
     assert "Stopped. Nothing is lost: the same command goes on." in said
     assert "Traceback" not in said
     assert 1 <= len(rows(out)) < 50
 
 
+@pytest.mark.thorough
 def test_a_method_from_outside_is_one_among_others_and_its_failure_too(
     llmnas: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +131,7 @@ def test_a_method_from_outside_is_one_among_others_and_its_failure_too(
     assert [row["method"] for row in rows(tmp_path / "out")] == ["mine:broken", *["mine:first"] * 2, *["random"] * 2]
 
 
+@pytest.mark.thorough
 def test_a_method_that_quits_or_raises_what_cannot_be_sent_fails_alone(
     llmnas: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +160,7 @@ def test_a_method_that_ends_its_process_is_named(llmnas: Run, tmp_path: Path, mo
     assert "A process of the bench was killed, at ends:now." in done.stderr
 
 
+@pytest.mark.thorough
 def test_runs_by_another_judge_are_not_put_beside_those_there_are(llmnas: Run, tmp_path: Path) -> None:
     asked = (*QUICK, "--methods", "random", "--out", str(tmp_path / "out"))
     llmnas(*asked, "--seeds", "1")
@@ -166,6 +173,7 @@ def test_runs_by_another_judge_are_not_put_beside_those_there_are(llmnas: Run, t
     assert len(rows(tmp_path / "out")) == 1
 
 
+@pytest.mark.thorough
 def test_a_table_that_cannot_be_written_is_told_and_the_runs_are_kept(llmnas: Run, tmp_path: Path) -> None:
     (tmp_path / "out" / "tables.md").mkdir(parents=True)
     done = llmnas(*QUICK, "--methods", "random", "--out", str(tmp_path / "out"), check=False)
@@ -175,6 +183,7 @@ def test_a_table_that_cannot_be_written_is_told_and_the_runs_are_kept(llmnas: Ru
     assert len(rows(tmp_path / "out")) == 2
 
 
+@pytest.mark.thorough
 def test_what_a_model_used_is_in_the_table_and_its_answers_are_kept(llmnas: Run, serve: Serve, tmp_path: Path) -> None:
     stub = serve(lambda _: Answer("no JSON"))
     out = tmp_path / "out"
@@ -187,6 +196,7 @@ def test_what_a_model_used_is_in_the_table_and_its_answers_are_kept(llmnas: Run,
     assert (out / "stores" / row["key"] / "llmnas.db").exists()
 
 
+@pytest.mark.thorough
 def test_a_model_that_runs_into_its_limit_is_a_failed_run(llmnas: Run, serve: Serve, tmp_path: Path) -> None:
     serve(lambda _: Answer("no JSON"))
     done = llmnas(
@@ -198,6 +208,7 @@ def test_a_model_that_runs_into_its_limit_is_a_failed_run(llmnas: Run, serve: Se
     assert len(rows(tmp_path / "out")) == 2
 
 
+@pytest.mark.thorough
 def test_runs_that_cannot_be_compared_do_not_share_a_folder(llmnas: Run, tmp_path: Path) -> None:
     asked = (*QUICK, "--methods", "random", "--out", str(tmp_path / "out"))
     llmnas(*asked)

@@ -57,6 +57,7 @@ def test_where_all_is_well_it_says_so_and_what_could_be_set_up(llmnas: Run) -> N
         assert found[name][2] == f"llmnas install {name}"
 
 
+@pytest.mark.thorough
 def test_what_is_wrong_is_shown_with_its_fix_and_the_exit_code(llmnas: Run, home: Path, tmp_path: Path) -> None:
     configure(home, {"command": "/gone/bin/llmnas-mcp"})
     (home / ".claude.json").write_text('{\n "mcpServers": {,}}')
@@ -93,6 +94,7 @@ def test_a_password_of_the_store_is_not_shown(monkeypatch: pytest.MonkeyPatch) -
     assert "hidden" not in doctor._store()
 
 
+@pytest.mark.thorough
 def test_a_server_elsewhere_is_not_asked_and_other_servers_are_none_of_our_business(llmnas: Run, home: Path) -> None:
     configure(home, {"url": "http://127.0.0.1:1/mcp"})
     found = findings(llmnas("doctor", "--json"))

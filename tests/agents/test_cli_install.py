@@ -98,6 +98,7 @@ def test_a_client_without_a_file_gets_what_print_shows(llmnas: Run, home: Path, 
     assert backups(path) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", FILES)
 def test_what_was_there_stays_to_the_letter_and_a_copy_is_kept(llmnas: Run, home: Path, name: str) -> None:
     before = theirs(name)

@@ -7,6 +7,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.agents.conftest import Run, parsed
 
@@ -46,6 +47,7 @@ def test_devices_and_spaces_tell_what_there_is(llmnas: Run) -> None:
     assert all(word in spaces for word in ("nasbench201", "15,625", "nor_conv_3x3", "|op~0|"))
 
 
+@pytest.mark.thorough
 def test_an_imported_table_takes_precedence_and_is_listed(llmnas: Run, tmp_path: Path) -> None:
     before = parsed(llmnas("latency", CELL, "--device", "raspi4", "--json"))["results"][0]
     llmnas("data", "import", str(made_up_table(tmp_path / "mine.csv")), "--dataset", "cifar10")

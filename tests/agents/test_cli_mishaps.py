@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.agents.conftest import Run, command, environment, parsed, timeless
+from tests.thorough import HUNG
 
 QUICK = ("search", "--device", "fpga", "--evaluations", "90")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("content", [b"\x00\x01 no database" * 500, None], ids=["bytes", "a folder"])
 def test_a_checkpoint_file_that_cannot_be_read_costs_nothing_but_a_deletion(
     llmnas: Run, tmp_path: Path, content: bytes | None
@@ -41,6 +43,7 @@ def test_another_programs_tables_are_refused_and_left_alone(llmnas: Run, tmp_pat
     theirs.close()
 
 
+@pytest.mark.thorough
 def test_names_that_look_like_markup_are_shown_as_they_are(llmnas: Run, tmp_path: Path) -> None:
     done = llmnas("resume", "[/]", check=False)
     assert done.returncode == 1
@@ -50,6 +53,7 @@ def test_names_that_look_like_markup_are_shown_as_they_are(llmnas: Run, tmp_path
     assert str(out) in llmnas(*QUICK, "--out", str(out)).stderr
 
 
+@pytest.mark.thorough
 def test_two_resumes_at_once_do_not_change_the_front(llmnas: Run, tmp_path: Path) -> None:
     whole = timeless(parsed(llmnas(*QUICK, "--evaluations", "200", "--json", folder=tmp_path / "whole")))
     started = subprocess.Popen(
@@ -70,7 +74,7 @@ def test_two_resumes_at_once_do_not_change_the_front(llmnas: Run, tmp_path: Path
         )
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=120)[1] for process in both]
+    said = [process.communicate(timeout=HUNG)[1] for process in both]
     codes = sorted(process.returncode for process in both)
     assert codes[0] == 0, said
     assert codes[1] == 0 or any("by another process" in text for text in said), said
@@ -85,6 +89,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_search(llmnas: Ru
     assert parsed(llmnas("searches", "--json"))["searches"] == []
 
 
+@pytest.mark.thorough
 def test_searches_of_two_stores_in_one_folder_do_not_meet(llmnas: Run, tmp_path: Path) -> None:
     one, other = (f"sqlite:///{tmp_path}/{name}.db" for name in ("one", "other"))
     first = timeless(parsed(llmnas(*QUICK, "--store", one, "--out", str(tmp_path / "out"), "--json")))

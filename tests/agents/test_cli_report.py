@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.agents.conftest import Run, command, environment, parsed, timeless
 from tests.agents.scientist import scientist
 from tests.agents.stub_anthropic import StubAnthropic
@@ -24,6 +26,7 @@ def told(path: Path, name: str = "data") -> Any:
     return json.loads(found[1])
 
 
+@pytest.mark.thorough
 def test_a_report_is_saved_under_the_name_of_its_search_or_any_other(llmnas: Run, tmp_path: Path) -> None:
     search_id = parsed(llmnas(*QUICK))["search_id"]
     done = subprocess.run(
@@ -42,6 +45,7 @@ def test_a_report_is_saved_under_the_name_of_its_search_or_any_other(llmnas: Run
     assert told(other, "ledger")["calls"] == 0
 
 
+@pytest.mark.thorough
 def test_the_command_in_the_report_repeats_the_search(llmnas: Run, tmp_path: Path) -> None:
     more = ("--max-latency", "60", "--rounds", "2", "--offspring", "5", "--seed", "3", "--out", str(tmp_path / "out"))
     whole = timeless(parsed(llmnas(*QUICK, *more)))
@@ -50,6 +54,7 @@ def test_the_command_in_the_report_repeats_the_search(llmnas: Run, tmp_path: Pat
     assert timeless(parsed(llmnas(*arguments, "--json", folder=tmp_path / "again"))) == whole
 
 
+@pytest.mark.thorough
 def test_the_report_tells_what_the_model_cost(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with StubAnthropic(scientist) as stub:
@@ -61,6 +66,7 @@ def test_the_report_tells_what_the_model_cost(tmp_path: Path) -> None:
     assert told(out / "report.html", "ledger") == told(tmp_path / "later.html", "ledger") == ledger
 
 
+@pytest.mark.thorough
 def test_a_report_that_cannot_be_had_or_saved_ends_in_one_line(llmnas: Run, tmp_path: Path) -> None:
     nothing = llmnas("report", "nothing", check=False)
     search_id = parsed(llmnas(*QUICK))["search_id"]

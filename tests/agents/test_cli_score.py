@@ -91,6 +91,7 @@ def test_what_the_score_is_worth_is_not_told_where_nothing_was_published(llmnas:
     assert "Spearman" not in done.stdout
 
 
+@pytest.mark.thorough
 def test_other_proxies_are_measured_and_shown_beside_the_score(llmnas: Run) -> None:
     done = llmnas("score", OTHER, "--proxies", "zen, plain")
     assert all(word in done.stdout for word in ("zen", "plain", "computed"))
@@ -101,6 +102,7 @@ def test_other_proxies_are_measured_and_shown_beside_the_score(llmnas: Run) -> N
     assert first["results"][0]["score"] == parsed(llmnas("score", OTHER, "--json"))["results"][0]["score"]
 
 
+@pytest.mark.thorough
 def test_all_proxies_of_an_architecture_can_be_asked_for(llmnas: Run) -> None:
     done = llmnas("score", OTHER, "--proxies", "all")
     assert all(name in done.stdout for name in PROXIES)
@@ -121,6 +123,7 @@ def test_networks_of_ones_own_are_shown_and_the_others_named_with_the_reason(llm
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.thorough
 def test_networks_of_ones_own_have_the_same_values_in_every_run_and_order(llmnas: Run, models: str) -> None:
     small, wide, bad = (("--model", f"{models}:{name}") for name in ("small", "wide", "broken"))
     first = parsed(llmnas("score", "--proxies", "all", *small, *bad, *wide, "--json"))["results"]
@@ -137,6 +140,7 @@ def test_without_a_selection_a_network_of_ones_own_has_the_default_proxies(llmna
     assert found["proxies"]["params"] == 224 + 16 + 584 + 90
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", BAD)
 def test_where_no_network_can_be_scored_the_command_fails_with_the_reason(llmnas: Run, models: str, name: str) -> None:
     done = llmnas("score", "--model", f"{models}:{name}", check=False)
@@ -147,6 +151,7 @@ def test_where_no_network_can_be_scored_the_command_fails_with_the_reason(llmnas
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("model", ["nofile.py:small", "nocolon.py", ":small", "x.py:", "x.py:not-a-name", "data.txt:f"])
 def test_what_names_no_factory_is_refused_with_how_to_write_it(llmnas: Run, model: str) -> None:
     done = llmnas("score", "--model", model, check=False)
@@ -155,6 +160,7 @@ def test_what_names_no_factory_is_refused_with_how_to_write_it(llmnas: Run, mode
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "content",
     ["def small(:", "import nothing_of_that_name", "import sys\nsys.exit(3)", "raise KeyboardInterrupt"],
@@ -196,6 +202,7 @@ def test_neither_architectures_nor_networks_or_both_are_refused(llmnas: Run, mod
     assert "not both" in refused(llmnas("score", CELL, "--model", f"{models}:small", check=False))
 
 
+@pytest.mark.thorough
 def test_an_unknown_proxy_is_refused_with_the_nearest_name(llmnas: Run, models: str) -> None:
     for what in ([CELL], ["--model", f"{models}:small"]):
         line = refused(llmnas("score", *what, "--proxies", "zen,jacobi,zico", check=False))
@@ -203,6 +210,7 @@ def test_an_unknown_proxy_is_refused_with_the_nearest_name(llmnas: Run, models: 
         assert "Did you mean" in refused(llmnas("score", *what, "--proxies", "nasswot", check=False))
 
 
+@pytest.mark.thorough
 def test_an_unknown_dataset_or_architecture_is_refused(llmnas: Run, models: str) -> None:
     for what in ([CELL], ["--model", f"{models}:small"]):
         assert "cifar10" in refused(llmnas("score", *what, "--dataset", "cifar11", check=False))
@@ -212,6 +220,7 @@ def test_an_unknown_dataset_or_architecture_is_refused(llmnas: Run, models: str)
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("empty", ["", ",", " , "])
 def test_an_empty_selection_of_proxies_is_the_default(llmnas: Run, models: str, empty: str) -> None:
     (found,) = parsed(llmnas("score", "--model", f"{models}:small", "--proxies", empty, "--json"))["results"]

@@ -102,6 +102,7 @@ def test_the_table_shows_the_front_alone_and_says_how_much_is_near_it(
     assert f"with {len(near)} more that are within error of it" in shown
 
 
+@pytest.mark.thorough
 def test_the_same_seed_gives_the_same_front_and_another_seed_another(llmnas: Run, tmp_path: Path) -> None:
     one, same, other = (
         timeless(parsed(llmnas("search", *QUICK, "--seed", seed, "--json", folder=tmp_path / name)))
@@ -119,6 +120,7 @@ def test_a_seed_gives_what_it_always_gave(quick: tuple[Path, dict[str, Any]]) ->
     assert (front[0]["architecture"], front[-1]["architecture"]) == GOLDEN_ENDS
 
 
+@pytest.mark.thorough
 def test_a_search_stopped_anywhere_resumes_to_the_same_front(llmnas: Run, tmp_path: Path) -> None:
     arguments = ("search", "--device", "pixel3", "--evaluations", "500", "--seed", "5")
     whole = timeless(parsed(llmnas(*arguments, "--json", folder=tmp_path / "whole")))
@@ -162,6 +164,7 @@ def test_a_limit_holds_in_the_front(llmnas: Run) -> None:
     assert all(point["cost"] <= 15 for point in front["front"])
 
 
+@pytest.mark.thorough
 def test_energy_is_an_objective_where_it_was_published(llmnas: Run) -> None:
     front = parsed(llmnas("search", "--device", "eyeriss", "--objective", "energy", "--evaluations", "60", "--json"))
     assert {point["unit"] for point in front["front"]} == {"mJ"}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +17,37 @@ from tests.agents.conftest import command, environment, parsed
 from tests.agents.scientist import is_design, question, rule, scientist
 from tests.agents.stub_anthropic import Answer, Request, StubAnthropic
 from tests.agents.test_language_search import SMALL, asked, exchanges, searched
+from tests.thorough import HUNG
 
 USAGE = {"input_tokens": 2000, "output_tokens": 3900, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
 
 
 class Together:
-    """Answers when three calls wait at once, or none comes any more."""
+    """Answers when three calls wait at once, or within so many seconds no third has come."""
 
     def __init__(self, usage: dict[str, int] = USAGE) -> None:
-        self.barrier, self.usage, self.met = threading.Barrier(3), usage, 0
+        self.barrier, self.usage = threading.Barrier(3, timeout=2), usage
 
     def __call__(self, request: Request) -> Answer:
-        try:
-            self.barrier.wait(2)
-            self.met += 1
-        except threading.BrokenBarrierError:
-            pass
+        with suppress(threading.BrokenBarrierError):
+            self.barrier.wait()
         return Answer(scientist(request).text, usage=self.usage)
 
 
 def test_all_niches_of_a_round_are_asked_at_once(tmp_path: Path) -> None:
-    together = Together()
+    calls, first_three = itertools.count(), threading.Barrier(3, timeout=HUNG)
+
+    def together(request: Request) -> Answer:
+        if next(calls) < 3:
+            first_three.wait()
+        return scientist(request)
+
     searched(together, tmp_path, "--rounds", "1")
-    assert together.met == 3
+    assert next(calls) >= 3
+    assert not first_three.broken
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("limit", [9_000, 13_000, 30_000])
 def test_a_limit_on_tokens_holds_for_calls_at_once(limit: int, tmp_path: Path) -> None:
     with StubAnthropic(Together()) as stub:
@@ -51,6 +59,7 @@ def test_a_limit_on_tokens_holds_for_calls_at_once(limit: int, tmp_path: Path) -
     assert front["llm"]["unanswered"] == 0
 
 
+@pytest.mark.thorough
 def test_a_limit_that_one_niche_meets_leaves_the_answers_of_the_others_and_what_came_of_them(tmp_path: Path) -> None:
     with StubAnthropic(Together()) as stub:
         more = ("--max-cost", "0.17", "--out", str(tmp_path / "out"))
@@ -65,7 +74,7 @@ def test_an_error_in_one_niche_loses_no_answer_of_another(tmp_path: Path) -> Non
     barrier = threading.Barrier(3)
 
     def one_fails(request: Request) -> Any:
-        barrier.wait(30)
+        barrier.wait(HUNG)
         wrong = "niche 1" in question(request)
         return Answer("<html>", fault="cut") if wrong else scientist(request)
 
@@ -76,6 +85,7 @@ def test_an_error_in_one_niche_loses_no_answer_of_another(tmp_path: Path) -> Non
     assert [row["niche"] for row in exchanges(tmp_path) if row["status"] == "sent"] == [1]
 
 
+@pytest.mark.thorough
 def test_a_connection_that_breaks_in_the_middle_of_a_search_is_tried_again(tmp_path: Path) -> None:
     dropped: list[Request] = []
 
@@ -109,6 +119,7 @@ def test_a_rule_is_in_the_prompt_of_the_same_round_s_designs(tmp_path: Path) -> 
     assert all("A 3x3 convolution from input to output raises the score" in text for text in second)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
@@ -138,6 +149,7 @@ def test_an_edit_that_is_refused_is_sent_back_with_the_reason_and_counted(
     assert front["llm"]["rejected"] >= 3
 
 
+@pytest.mark.thorough
 def test_a_model_cannot_pass_for_what_was_bred(tmp_path: Path) -> None:
     def claims(request: Request) -> Answer:
         return Answer(scientist(request).text.replace("one change", "bred along the niche's rules"))
@@ -153,13 +165,14 @@ def test_a_model_cannot_pass_for_what_was_bred(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["searches"][0]["designs"] > 15
 
 
+@pytest.mark.thorough
 def test_the_ledger_after_a_kill_is_what_the_server_counted_times_the_price(tmp_path: Path) -> None:
     enough, gone = threading.Event(), threading.Event()
 
     def slow_from_the_eighth_on(request: Request) -> Answer:
         if len(stub.requests) >= 8 and not gone.is_set():
             enough.set()
-            gone.wait(60)
+            gone.wait(HUNG)
             return Answer(scientist(request).text, fault="drop")
         return Answer(scientist(request).text, usage=USAGE)
 
@@ -167,7 +180,7 @@ def test_the_ledger_after_a_kill_is_what_the_server_counted_times_the_price(tmp_
         arguments = command("search", *SMALL, "--operator", "claude")
         env = environment(tmp_path) | stub.environment
         with subprocess.Popen(arguments, env=env, stderr=subprocess.PIPE, text=True) as process:
-            assert enough.wait(60)
+            assert enough.wait(HUNG)
             process.kill()
             search_id = process.stderr.readline().split()[1]
         gone.set()
@@ -180,19 +193,20 @@ def test_the_ledger_after_a_kill_is_what_the_server_counted_times_the_price(tmp_
     assert whole["llm"]["cost_usd"] == pytest.approx(float(calls * price), abs=0.005)
 
 
+@pytest.mark.thorough
 def test_who_may_not_run_a_search_changes_nothing_of_it(tmp_path: Path) -> None:
     asked_for, go = threading.Event(), threading.Event()
 
     def waits(request: Request) -> Answer:
         asked_for.set()
-        go.wait(60)
+        go.wait(HUNG)
         return scientist(request)
 
     with StubAnthropic(waits) as stub:
         env = environment(tmp_path) | stub.environment
         arguments = command("search", *SMALL, "--operator", "claude", "--max-cost", "5", "--rounds", "1")
         with subprocess.Popen(arguments, env=env, stderr=subprocess.PIPE, text=True) as process:
-            assert asked_for.wait(60)
+            assert asked_for.wait(HUNG)
             search_id = process.stderr.readline().split()[1]
             more = ("--max-cost", "999", "--model", "claude-opus-5-5")
             done = asked(stub, tmp_path, "resume", search_id, *more, check=False)
@@ -203,6 +217,7 @@ def test_who_may_not_run_a_search_changes_nothing_of_it(tmp_path: Path) -> None:
     assert {row["model"] for row in exchanges(tmp_path)} == {"claude-sonnet-5-5"}
 
 
+@pytest.mark.thorough
 def test_what_a_search_may_and_did_cost_is_told(tmp_path: Path) -> None:
     with StubAnthropic(Together()) as stub:
         done = asked(stub, tmp_path, "search", *SMALL, "--operator", "claude")

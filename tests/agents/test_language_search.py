@@ -16,6 +16,7 @@ import pytest
 from tests.agents.conftest import Run, command, environment, parsed, timeless
 from tests.agents.scientist import is_design, question, rule, scientist
 from tests.agents.stub_anthropic import KEY, Answer, Failure, Request, StubAnthropic
+from tests.thorough import HUNG
 
 CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 SMALL = ("--device", "raspi4", "--niches", "3", "--offspring", "3", "--evaluations", "27")
@@ -28,7 +29,7 @@ def asked(stub: StubAnthropic, folder: Path, *arguments: str, check: bool = True
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=HUNG,
     )
     assert KEY not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -118,6 +119,7 @@ def test_an_answer_that_does_not_validate_is_sent_back_once_with_the_error(tmp_p
     assert front["llm"]["rejected"] >= len(bad)
 
 
+@pytest.mark.thorough
 def test_what_is_wrong_twice_is_replaced_by_bred_offspring_so_no_round_is_short(tmp_path: Path) -> None:
     front, _ = searched(lambda _: Answer("no JSON at all"), tmp_path)
     assert front["evaluations"] == 27
@@ -125,6 +127,7 @@ def test_what_is_wrong_twice_is_replaced_by_bred_offspring_so_no_round_is_short(
     assert {row["valid"] for row in exchanges(tmp_path)} == {0}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "hostile",
     [
@@ -163,6 +166,7 @@ def test_a_hostile_answer_changes_nothing_but_the_count_of_rejected_proposals(
         assert "passwd" not in asked_first
 
 
+@pytest.mark.thorough
 def test_a_refusal_and_a_cut_answer_are_asked_for_again(tmp_path: Path) -> None:
     def reluctant(request: Request) -> Answer:
         if len(request.body["messages"]) > 1 or "offspring" not in str(request.body):
@@ -187,6 +191,7 @@ def test_overload_is_waited_for(tmp_path: Path) -> None:
     assert front["evaluations"] == 9
 
 
+@pytest.mark.thorough
 def test_a_cost_limit_ends_the_run_with_the_best_front_so_far_and_holds_when_resumed(tmp_path: Path) -> None:
     with StubAnthropic(scientist) as stub:
         more = ("--max-cost", "0.06", "--out", str(tmp_path / "out"))
@@ -209,6 +214,7 @@ def test_a_cost_limit_ends_the_run_with_the_best_front_so_far_and_holds_when_res
     assert whole["llm"]["calls"] == len(stub.requests)
 
 
+@pytest.mark.thorough
 def test_an_error_of_the_server_ends_the_run_with_its_fix_and_a_resume_goes_on(tmp_path: Path) -> None:
     answers: list[Request] = []
 
@@ -250,6 +256,7 @@ def test_the_strategies_for_comparison_use_one_niche_and_no_rules(tmp_path: Path
     assert ("targets of cost" in question(stub.requests[0])) is (operator == "latency-prompt")
 
 
+@pytest.mark.thorough
 def test_the_same_answers_give_the_same_front(tmp_path: Path) -> None:
     one, other = (searched(scientist, tmp_path / name)[0] for name in ("one", "other"))
     for front in (one, other):
@@ -263,7 +270,7 @@ def test_a_kill_loses_no_answer_and_counts_what_it_cut_off(tmp_path: Path) -> No
     def slow_from_the_eighth_on(request: Request) -> Answer:
         if len(stub.requests) >= 8 and not gone.is_set():
             enough.set()
-            gone.wait(60)
+            gone.wait(HUNG)
         return scientist(request)
 
     with StubAnthropic(slow_from_the_eighth_on) as stub:
@@ -271,7 +278,7 @@ def test_a_kill_loses_no_answer_and_counts_what_it_cut_off(tmp_path: Path) -> No
         with subprocess.Popen(
             arguments, env=environment(tmp_path) | stub.environment, stderr=subprocess.PIPE, text=True
         ) as process:
-            assert enough.wait(60)
+            assert enough.wait(HUNG)
             process.kill()
             search_id = process.stderr.readline().split()[1]
         gone.set()
@@ -289,6 +296,7 @@ def test_a_kill_loses_no_answer_and_counts_what_it_cut_off(tmp_path: Path) -> No
     assert whole["llm"]["cost_usd"] == pytest.approx(sum(row["cost_microusd"] for row in rows) / 1e6, abs=1e-6)
 
 
+@pytest.mark.thorough
 def test_a_question_that_a_kill_cut_off_is_asked_again_in_the_same_words(tmp_path: Path) -> None:
     asked_again, gone = threading.Event(), threading.Event()
     design = {"architecture": CELL, "operator": "fresh", "parents": [], "reason": "twice"}
@@ -296,7 +304,7 @@ def test_a_question_that_a_kill_cut_off_is_asked_again_in_the_same_words(tmp_pat
     def the_same_twice(request: Request) -> Answer:
         if len(request.body["messages"]) > 1 and not gone.is_set():
             asked_again.set()
-            gone.wait(60)
+            gone.wait(HUNG)
         return Answer(json.dumps({"offspring": [design, design]}))
 
     with StubAnthropic(the_same_twice) as stub:
@@ -304,7 +312,7 @@ def test_a_question_that_a_kill_cut_off_is_asked_again_in_the_same_words(tmp_pat
         with subprocess.Popen(
             command(*arguments), env=environment(tmp_path) | stub.environment, stderr=subprocess.PIPE, text=True
         ) as process:
-            assert asked_again.wait(60)
+            assert asked_again.wait(HUNG)
             process.kill()
             search_id = process.stderr.readline().split()[1]
         gone.set()
@@ -315,6 +323,7 @@ def test_a_question_that_a_kill_cut_off_is_asked_again_in_the_same_words(tmp_pat
     assert again[0]["prompt"] == again[1]["prompt"]
 
 
+@pytest.mark.thorough
 def test_a_prompt_stays_below_3000_tokens_in_the_tenth_round(tmp_path: Path) -> None:
     numbers = itertools.count()
 
@@ -336,6 +345,7 @@ def test_a_prompt_stays_below_3000_tokens_in_the_tenth_round(tmp_path: Path) -> 
     assert max(len(text) for text in shared) / 3.2 + max(map(len, turns)) / 2.5 <= 3000
 
 
+@pytest.mark.thorough
 def test_a_replay_needs_no_key_and_ends_in_the_same_front(tmp_path: Path) -> None:
     front, _ = searched(scientist, tmp_path)
     env = environment(tmp_path) | {"ANTHROPIC_API_KEY": "", "HOME": str(tmp_path)}
@@ -348,6 +358,7 @@ def test_a_replay_needs_no_key_and_ends_in_the_same_front(tmp_path: Path) -> Non
     assert parsed(again)["llm"]["calls"] == 0
 
 
+@pytest.mark.thorough
 def test_a_search_without_a_model_is_not_replayed(llmnas: Run) -> None:
     front = parsed(llmnas("search", "--device", "fpga", "--evaluations", "20", "--json"))
     done = llmnas("replay", front["search_id"], check=False)

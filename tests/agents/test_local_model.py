@@ -19,6 +19,7 @@ from llmnas_agents.llm.local import Local, bounded
 from pydantic import BaseModel, ConfigDict, Field
 
 from tests.agents.conftest import Run, parsed
+from tests.thorough import HUNG
 
 OPERATION = "(none|skip_connect|nor_conv_1x1|nor_conv_3x3|avg_pool_3x3)"
 CELL = "^" + r"\+".join(r"\|" + "".join(rf"{OPERATION}~{i}\|" for i in range(n)) for n in (1, 2, 3)) + "$"
@@ -79,7 +80,7 @@ def answered(number: int) -> Reply:
 def in_a_process(code: str, *options: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, *options, "-c", code], env=env, capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, *options, "-c", code], env=env, capture_output=True, text=True, check=False, timeout=HUNG
     )
 
 
@@ -159,6 +160,7 @@ def test_a_call_nobody_waits_for_leaves_the_model_to_the_next() -> None:
     assert answered(0).text.startswith(asyncio.run(impatient()).text)
 
 
+@pytest.mark.thorough
 @needs_model
 def test_nothing_is_printed_no_warning_given_and_no_network_touched() -> None:
     done = in_a_process(
@@ -217,6 +219,7 @@ print("torch" in sys.modules)
     assert done.stdout.endswith("False\n"), "asking what is there imports nothing heavy"
 
 
+@pytest.mark.thorough
 @needs_model
 def test_a_full_search_of_two_rounds_in_three_niches_ends_and_is_replayed(llmnas: Run, tmp_path: Path) -> None:
     arguments = ("search", "--device", "raspi4", "--operator", "local", "--niches", "3", "--rounds", "2")

@@ -15,6 +15,7 @@ from tests.agents.conftest import command, environment, parsed, timeless
 from tests.agents.scientist import scientist
 from tests.agents.stub_anthropic import StubAnthropic
 from tests.postgres import PASSWORD
+from tests.thorough import HUNG
 
 QUICK = ("search", "--device", "raspi4", "--evaluations", "90")
 ASKING = (
@@ -39,7 +40,7 @@ def there(postgres: Callable[[], str], tmp_path: Path) -> dict[str, str]:
 
 
 def run(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command(*arguments), env=env, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command(*arguments), env=env, capture_output=True, text=True, check=False, timeout=HUNG)
     assert PASSWORD not in done.stdout + done.stderr
     return done
 
@@ -57,6 +58,7 @@ def test_a_search_finds_the_same_front_on_postgres(there: dict[str, str], tmp_pa
     assert (tmp_path / "share" / "llmnas" / "checkpoints.db").exists()
 
 
+@pytest.mark.thorough
 def test_a_killed_search_by_a_model_resumes_on_postgres_and_pays_for_no_answer_twice(
     there: dict[str, str], tmp_path: Path
 ) -> None:

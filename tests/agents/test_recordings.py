@@ -44,6 +44,7 @@ def written(content: Mapping[str, Any], folder: Path) -> str:
     return str(path)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recording_ends_in_the_same_front_without_a_model(name: str, llmnas: Run) -> None:
     done = llmnas("replay", str(RECORDINGS / f"{name}.json"), "--json")
@@ -84,6 +85,7 @@ async def test_rules_chosen_by_number_are_effects_with_their_evidence(tmp_path: 
         assert all(f"{operation} on {position}" in rule.statement for position, operation in rule.pattern.items())
 
 
+@pytest.mark.thorough
 @pytest.mark.anyio
 async def test_the_bias_of_each_strategy_is_drawn_from_recordings(llmnas: Run, tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path}/llmnas.db"
@@ -100,6 +102,7 @@ async def test_the_bias_of_each_strategy_is_drawn_from_recordings(llmnas: Run, t
     assert (tmp_path / "bias.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.thorough
 def test_a_changed_prompt_and_a_changed_answer_are_told(llmnas: Run, tmp_path: Path) -> None:
     content = kept("local")
     content["exchanges"][0]["prompt_sha256"] = "0" * 64
@@ -111,6 +114,7 @@ def test_a_changed_prompt_and_a_changed_answer_are_told(llmnas: Run, tmp_path: P
     assert "The front differs" in done.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -151,6 +155,7 @@ def test_an_answer_missing_from_a_recording_ends_it_with_the_place(llmnas: Run, 
     assert "The front differs" in done.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("place", "value", "told"),
     [

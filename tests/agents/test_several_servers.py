@@ -19,8 +19,11 @@ from llmnas_mcp.errors import LabError
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
 from llmnas_mcp.spaces import get_space
+from tests.conftest import NO_POSTGRES
 from tests.postgres import binaries
 from tests.server import serving
+
+pytestmark = pytest.mark.thorough
 
 SERVERS, CLIENTS, SECONDS = 2, 8, 60.0
 Contents = tuple[Counter[tuple[str, str]], list[tuple[str, str]], list[str]]  # members, rules, searches
@@ -103,7 +106,7 @@ async def test_what_eight_clients_submit_to_two_servers_for_a_minute_is_kept_exa
         assert all(sent)
     assert len(outcomes) == len(stores)
     if len(stores) == 1:
-        pytest.skip("PostgreSQL is not here: only SQLite was hammered")
+        pytest.skip(f"{NO_POSTGRES} (SQLite alone was tried)")
 
 
 async def hammer(store: str, folder: Path, outcomes: list[Outcome]) -> None:

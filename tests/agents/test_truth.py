@@ -34,6 +34,7 @@ def tables(tmp_path: Path) -> Path:
     return tmp_path / "tables"
 
 
+@pytest.mark.thorough
 def test_a_finished_search_is_told_its_share_of_the_exact_front_and_that_of_random(llmnas: Run, tables: Path) -> None:
     done = llmnas("search", "--device", "raspi4", "--evaluations", "60", "--json")
     front = parsed(done)
@@ -77,6 +78,7 @@ def told(page: Path) -> dict[str, Any]:
     return json.loads(found[1])
 
 
+@pytest.mark.thorough
 def test_a_report_judges_by_tables_where_there_are_any_and_else_calls_it_an_estimate(
     llmnas: Run, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

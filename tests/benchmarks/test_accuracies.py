@@ -17,6 +17,7 @@ from llmnas_mcp.benchmarks.tables import ImportedAccuracies, import_measured
 from llmnas_mcp.devices.tables import imported_tables
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.spaces import SearchSpace, get_space
+from tests.thorough import examples
 
 CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 OTHER = CELL.replace("skip_connect", "none")
@@ -138,7 +139,7 @@ def test_a_damaged_table_says_what_to_do(space: SearchSpace, data: Path) -> None
             ask()
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300))
 def test_any_bytes_are_imported_or_refused(tmp_path: Path, content: bytes) -> None:
     space = get_space("nasbench201")

@@ -102,7 +102,7 @@ def official(request: pytest.FixtureRequest, space: SearchSpace, tmp_path: Path)
 def test_the_official_layout_gives_test_accuracies_after_200_epochs_mean_over_seeds(
     space: SearchSpace, data: Path, official: Path
 ) -> None:
-    pytest.importorskip("nats_bench")
+    pytest.importorskip("nats_bench", reason="nats_bench is not here: pip install 'llmnas-mcp[nats]'")
     costs, imported = import_measured(official, space, data)
     assert costs == []
     assert [(t.dataset, t.cells) for t in imported] == [("cifar10", 3), ("cifar100", 3), ("ImageNet16-120", 3)]
@@ -113,7 +113,7 @@ def test_the_official_layout_gives_test_accuracies_after_200_epochs_mean_over_se
 
 
 def test_one_dataset_can_be_named(space: SearchSpace, data: Path, official: Path) -> None:
-    pytest.importorskip("nats_bench")
+    pytest.importorskip("nats_bench", reason="nats_bench is not here: pip install 'llmnas-mcp[nats]'")
     assert [t.dataset for t in import_accuracies(official, space, data, dataset="cifar100")] == ["cifar100"]
     with pytest.raises(DataError, match="no accuracy after 200 epochs on flowers"):
         import_accuracies(official, space, data, dataset="flowers")
@@ -141,7 +141,7 @@ class Call:
 def test_a_file_that_wants_to_run_a_command_is_refused_and_runs_nothing(
     space: SearchSpace, data: Path, official: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("nats_bench")
+    pytest.importorskip("nats_bench", reason="nats_bench is not here: pip install 'llmnas-mcp[nats]'")
     mark = tmp_path / "ran"
     for file in [official] if official.is_file() else [official / "000000.pickle.pbz2", official / "meta.pickle.pbz2"]:
         pack(file, {"200": Call(os.system, f"touch {mark}")})
@@ -169,7 +169,7 @@ def test_a_file_that_wants_to_run_a_command_is_refused_and_runs_nothing(
 def test_another_layout_is_refused(
     space: SearchSpace, data: Path, tmp_path: Path, content: object, message: str
 ) -> None:
-    pytest.importorskip("nats_bench")
+    pytest.importorskip("nats_bench", reason="nats_bench is not here: pip install 'llmnas-mcp[nats]'")
     with pytest.raises(DataError, match=message):
         import_measured(pack(tmp_path / "a.pickle.pbz2", content), space, data)
     assert not data.exists()
@@ -178,7 +178,7 @@ def test_another_layout_is_refused(
 def test_damaged_and_endless_files_are_refused(
     space: SearchSpace, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("nats_bench")
+    pytest.importorskip("nats_bench", reason="nats_bench is not here: pip install 'llmnas-mcp[nats]'")
     path = pack(tmp_path / "a.pickle.pbz2", b"\n" * 2**20)
     monkeypatch.setattr(unpickler, "MAX_BYTES", 2**18)
     with pytest.raises(DataError, match=r"larger than 0 MB\. Give the folder"):

@@ -79,6 +79,7 @@ def watched(program: str, judged: Path, *arguments: Path) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.thorough
 def test_a_search_never_opens_a_judge_and_finds_the_same_where_it_cannot_be_read(judged: Path, tmp_path: Path) -> None:
     with_judge = watched(SEARCH, judged, tmp_path / "one.db")
     judged.write_bytes(b"garbage")

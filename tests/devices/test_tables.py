@@ -13,6 +13,7 @@ from llmnas_mcp import measured as shared
 from llmnas_mcp.devices.tables import ImportedTable, import_table, imported_tables, load_columns
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.spaces import SearchSpace, get_space
+from tests.thorough import examples
 
 CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 OTHER = CELL.replace("skip_connect", "none")
@@ -179,7 +180,7 @@ def test_without_imports_there_are_no_tables(data: Path) -> None:
     assert imported_tables(data) == []
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300))
 def test_any_bytes_are_imported_or_refused(tmp_path: Path, content: bytes) -> None:
     space = get_space("nasbench201")

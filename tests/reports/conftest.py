@@ -61,7 +61,7 @@ def front(searched: tuple[Laboratory, str]) -> list[Member]:
 @pytest.fixture(scope="module")
 def open_report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     """Opens the report of a search in a browser; a test that asks for it is skipped where there is none."""
-    playwright = pytest.importorskip("playwright", reason="playwright is not installed")
+    playwright = pytest.importorskip("playwright", reason="playwright is not here: pip install playwright")
     assert playwright
     from tests import browser
 

@@ -19,6 +19,7 @@ from llmnas_mcp.spaces import get_space
 from llmnas_mcp.spaces.nasbench201.encoding import OPERATIONS, POSITIONS
 from llmnas_mcp.spaces.nasbench201.topology import topology
 from tests.reports.conftest import Opened, rows
+from tests.thorough import examples
 
 SPACE = get_space("nasbench201")
 CELLS = st.tuples(*(st.integers(0, len(OPERATIONS) - 1) for _ in POSITIONS))
@@ -52,7 +53,7 @@ def centre(page: Any, member: int) -> tuple[float, float]:
     return box["x"] + x, box["y"] + y
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(cells=st.lists(CELLS, min_size=1, max_size=40))
 def test_the_drawn_graph_is_the_parsed_architecture(canvas: Any, cells: list[tuple[int, ...]]) -> None:
     for cell, edges in zip(cells, drawn(canvas, cells), strict=True):
@@ -62,7 +63,7 @@ def test_the_drawn_graph_is_the_parsed_architecture(canvas: Any, cells: list[tup
         assert len(edges) == len(POSITIONS)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(cells=st.lists(CELLS, min_size=1, max_size=40))
 def test_dashed_are_the_operations_without_which_the_cell_computes_the_same(
     canvas: Any, cells: list[tuple[int, ...]]

@@ -16,6 +16,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from llmnas_mcp.scoring import PROXIES, engine, inputs
 from llmnas_mcp.spaces import Dataset, get_space
 from tests.scoring import handmade
+from tests.thorough import examples
 
 SPACE = get_space("nasbench201")
 TINY = Dataset("tiny", 8, handmade.CLASSES)
@@ -43,7 +44,7 @@ def test_a_proxy_alone_is_to_the_bit_what_it_is_among_all(proxy: str) -> None:
     assert engine.measure(network, TINY, [proxy]) == {proxy: engine.measure(network, TINY, ALL)[proxy]}
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(st.lists(st.sampled_from(ALL), unique=True))
 def test_any_selection_in_any_order_gives_the_same_values_in_that_order(proxies: list[str]) -> None:
     network = handmade.seeded(handmade.mobile)
@@ -123,7 +124,8 @@ def test_a_network_in_evaluation_mode_is_measured_in_training_mode() -> None:
     assert engine.measure(copy.deepcopy(network).eval(), TINY, ALL) == engine.measure(network, TINY, ALL)
 
 
-@settings(max_examples=14)
+@pytest.mark.thorough
+@settings(max_examples=examples(14))
 @given(st.tuples(*[st.integers(0, 4)] * 6))
 @example(NOTHING)
 @example(SKIP)

@@ -15,6 +15,7 @@ from llmnas_mcp.scoring.atlas import SHIPPED, file_name, load
 from llmnas_mcp.scoring.calibration import FILE
 from llmnas_mcp.scoring.engine import OBSERVED, measure_genotype, settings
 from llmnas_mcp.spaces import DATASETS, Dataset, get_space
+from tests.thorough import HUNG
 
 SPACE = get_space("nasbench201")
 CELLS = list(SPACE.genotypes())
@@ -90,7 +91,7 @@ check_proxies(["zen"])
 score_of(space, list(space.genotypes()), dataset=DATASETS["cifar10"], data=Path({str(tmp_path)!r}))
 assert "torch" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=HUNG)
     assert not list(tmp_path.iterdir())
 
 

@@ -8,6 +8,7 @@ from llmnas_mcp.errors import LabError
 from llmnas_mcp.results import Bred, Offspring, RuleEdit
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.spaces import SearchSpace
+from tests.thorough import examples
 
 HELPS = {"statement": "x", "pattern": {"2->3": "nor_conv_1x1"}, "effect": 0.5}
 
@@ -31,7 +32,7 @@ def share_with_pattern(lab: Laboratory, search_id: str, effect: float | None) ->
     return sum(name.endswith("nor_conv_1x1~2|") for name in bred) / len(bred)
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(
     first=st.integers(0, 20),
     count=st.integers(1, 60),

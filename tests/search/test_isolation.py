@@ -13,6 +13,7 @@ from llmnas_mcp import results as r
 from llmnas_mcp.devices import cost_of
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.spaces import dataset_shape, get_space
+from tests.thorough import examples
 
 SPACE = get_space("nasbench201")
 DEVICES = ("edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga")
@@ -50,7 +51,7 @@ def check_members(lab: Laboratory, search: r.Search) -> None:
     assert sum(niche.members for niche in search.niches) == search.used <= search.evaluations
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(
     device=st.sampled_from(DEVICES),
     dataset=st.sampled_from(["cifar10", "cifar100"]),
@@ -82,7 +83,7 @@ def test_whole_searches_breed_and_keep_within_every_niche(
     assert end.used == min(evaluations, sum(n.size for n in end.niches))
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(
     batches=st.lists(st.tuples(st.integers(0, 3), st.lists(CELLS, max_size=12)), max_size=6),
     device=st.sampled_from(DEVICES),

@@ -14,6 +14,7 @@ from llmnas_mcp.search.knowledge import KnowledgeBase
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
 from llmnas_mcp.spaces import SearchSpace
+from tests.thorough import examples
 
 EDITS = st.one_of(
     st.builds(RuleEdit, action=st.just("add"), statement=st.sampled_from("abcd")),
@@ -35,7 +36,7 @@ def base(lab: Laboratory, space: SearchSpace) -> KnowledgeBase:
     return KnowledgeBase(lab.store, space, lab.start_search(device="fpga").search_id, 0)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.lists(st.lists(EDITS, max_size=4), max_size=5), st.data())
 def test_every_version_can_be_brought_back_as_a_new_one(
     shared_lab: Laboratory, space: SearchSpace, batches: list[list[RuleEdit]], data: st.DataObject

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from llmnas_mcp.search.members import Member
 from llmnas_mcp.search.mining import FEWEST_RESULTS, Effect, mine
 from llmnas_mcp.spaces import Genotype, get_space
+from tests.thorough import examples
 
 Array = NDArray[np.float64]
 SPACE = get_space("nasbench201")
@@ -141,7 +142,7 @@ def test_few_results_make_weaker_effects_than_many() -> None:
     assert width[0] > width[1]
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.integers(0, 1000), st.integers(FEWEST_RESULTS, 40), st.integers(1, 50))
 def test_every_effect_is_consistent_in_itself(seed: int, count: int, most: int) -> None:
     members = simulate(planted(ONE, 0.1), count=count, seed=seed)
@@ -159,7 +160,7 @@ def test_every_effect_is_consistent_in_itself(seed: int, count: int, most: int) 
         assert list(e.evidence) == shown[:3]
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(st.integers(0, 1000))
 def test_effects_are_in_the_unit_of_the_target_and_no_matter_in_which_order_the_results_came(seed: int) -> None:
     members = simulate(planted(ONE, 0.1), count=20, seed=seed)

@@ -11,6 +11,7 @@ from llmnas_mcp.errors import LabError
 from llmnas_mcp.search.niches import MOST_NICHES, kmeans_1d, partition, silhouette
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.spaces import DATASETS, SearchSpace
+from tests.thorough import examples
 
 VALUES = st.one_of(
     st.lists(st.integers(0, 40), min_size=1, max_size=10, unique=True),
@@ -73,7 +74,7 @@ def test_niches_are_contiguous_and_every_network_has_exactly_one(params: list[in
     assert all(any(n.holds(p) for p in params) for n in niches)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(PARAMS, st.randoms(use_true_random=False))
 def test_how_often_and_in_which_order_a_complexity_occurs_does_not_move_the_cut(params: list[int], random) -> None:  # type: ignore[no-untyped-def]
     more = params + random.choices(params, k=20)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.search.store import Store
+from tests.thorough import examples
 
 SEARCH = {
     **{"space": "s", "dataset": "d", "device": "x", "objective": "latency", "operator": "o", "seed": 0},
@@ -52,7 +53,7 @@ def test_any_sequence_of_batches_keeps_each_architecture_once_and_never_exceeds_
         assert names(store, search_id) == kept
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(BATCHES, st.randoms(use_true_random=False))
 def test_the_order_of_batches_does_not_change_what_is_kept(store: Store, batches: list[list[str]], random) -> None:  # type: ignore[no-untyped-def]
     one, other = (store.add_search(SEARCH, "a")["search_id"] for _ in range(2))

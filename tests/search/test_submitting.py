@@ -14,6 +14,7 @@ from llmnas_mcp.results import Origin
 from llmnas_mcp.search.instruments import MOST_ARCHITECTURES, query_cost, score_zero_cost
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.spaces import Genotype, get_space
+from tests.thorough import examples
 
 SPACE = get_space("nasbench201")
 # A cell of two 3x3 convolutions; the same with its inner nodes swapped and dead edges; others of two, one and six.
@@ -89,7 +90,7 @@ def test_when_the_budget_is_used_a_name_given_twice_is_refused_twice(lab: Labora
     assert {r.score for r in results[1:]} == {None}
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.lists(st.lists(NAMES, max_size=6), max_size=5), st.integers(1, 6))
 def test_any_sequence_of_batches_keeps_each_canonical_architecture_once_within_the_budget(
     shared_lab: Laboratory, batches: list[list[str]], budget: int

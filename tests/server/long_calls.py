@@ -18,6 +18,7 @@ from pydantic import ConfigDict, TypeAdapter
 from llmnas_mcp.spaces import get_space
 from tests.server.conftest import server
 from tests.server.live import SAMPLE
+from tests.thorough import HUNG
 
 SPACE = get_space("nasbench201")
 # Four cells that compute different things, and are not in the sample.
@@ -114,7 +115,7 @@ async def ask(client: Client, method: str, task_id: str, **more: Any) -> dict[st
 
 async def until(client: Client, task_id: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """Poll a task until something holds of it."""
-    with anyio.fail_after(60):
+    with anyio.fail_after(HUNG):
         while True:
             task = await ask(client, "tasks/get", task_id)
             if holds(task):

@@ -17,6 +17,8 @@ from typing import Any
 
 import httpx2
 
+from tests.thorough import HUNG
+
 HEADERS = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 HELLO = {
     "jsonrpc": "2.0",
@@ -47,13 +49,13 @@ class Serving:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Stop it; its exit code."""
         self.process.send_signal(number)
-        code = self.process.wait(60)
+        code = self.process.wait(HUNG)
         self._reader.join()
         return code
 
     def raw(self, data: bytes) -> bytes:
         """What comes back for some bytes until the server closes the connection."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=HUNG) as connection:
             connection.sendall(data)
             answer = b""
             try:
@@ -66,11 +68,11 @@ class Serving:
     def hello(self, **options: Any) -> httpx2.Response:
         """Open a session of the older protocol."""
         headers = {**HEADERS, **options.pop("headers", {})}
-        return httpx2.post(self.url, json=HELLO, headers=headers, timeout=60, **options)
+        return httpx2.post(self.url, json=HELLO, headers=headers, timeout=HUNG, **options)
 
     def healthy(self) -> bool:
         """Whether /health says so."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HUNG)
         connection.request("GET", "/health")
         status = connection.getresponse().status
         connection.close()

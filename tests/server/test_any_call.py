@@ -1,4 +1,7 @@
-"""Ten thousand calls that a client may make over one session: valid, nearly so, hostile. Each ends well."""
+"""Ten thousand calls (a thousand in `make test`) that a client may make over one session, and each ends well.
+
+They are valid, nearly so, or hostile.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,14 @@ from mcp import Client
 
 from tests.server.conftest import CELL, lasting_session
 from tests.server.test_surface import TOOLS
+from tests.thorough import examples
 
 SCHEMAS = {name: json.loads((Path(__file__).parent / "schemas" / f"{name}.json").read_text()) for name in TOOLS}
 INPUTS = {name: schema["inputSchema"] for name, schema in SCHEMAS.items()}
 OUTPUTS = {
     name: Draft202012Validator(schema["outputSchema"]) for name, schema in SCHEMAS.items() if "outputSchema" in schema
 }
+CALLS = examples(10_000)
 SEARCHES = ("raspi4-cifar10-", "fpga-cifar100-")  # how the ids begin of two searches that are there
 CELLS = (
     CELL,
@@ -196,17 +201,17 @@ FIX = re.compile(
 
 
 @settings(
-    max_examples=10_000,
+    max_examples=CALLS,
     derandomize=True,
     database=None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 @given(calls())
-def test_ten_thousand_calls_end_in_a_result_or_a_readable_error(
+def test_a_generated_call_ends_in_a_result_or_a_readable_error(
     running: Server, call: tuple[str, dict[str, Any]]
 ) -> None:
-    if running.seen.total() == 5000:  # by now every cache is as full as it gets
+    if running.seen.total() == CALLS // 2:  # by now every cache is as full as it gets
         running.before = running.megabytes  # type: ignore[attr-defined]
     check(running, *call)
 

@@ -97,7 +97,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
 
 @settings(max_examples=1000, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 @given(asked())
-def test_a_thousand_readings_end_in_an_answer_or_a_readable_error(running: Session, one: tuple[str, Any, Any]) -> None:
+def test_a_generated_reading_ends_in_an_answer_or_a_readable_error(running: Session, one: tuple[str, Any, Any]) -> None:
     try:
         text, refused = running.ask(*one), None
     except MCPError as error:

@@ -33,6 +33,7 @@ from llmnas_mcp.server.app import create_app
 from tests.server.conftest import CELL, answer, server, session
 from tests.server.serving import serving
 from tests.server.test_surface import TOOLS, WRITERS
+from tests.thorough import HUNG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -162,7 +163,7 @@ async def test_who_listens_hears_of_a_change_by_another_process_and_of_no_other_
         async with client.listen(resource_subscriptions=[uri]) as changes:
             for search_id in (foreign, mine):
                 await answer(other, "submit_architectures", search_id=search_id, architectures=[CELL])
-            with anyio.fail_after(30):
+            with anyio.fail_after(HUNG):
                 event: Any = await anext(aiter(changes))
         assert event == ResourceUpdated(uri=uri)
         told = (await client.read_resource(uri)).contents[0].text
@@ -176,10 +177,11 @@ async def test_a_new_rule_is_a_change_too(tmp_path: Path) -> None:
         async with client.listen(resource_subscriptions=[uri]) as changes:
             rule = {"action": "add", "statement": "Skip connections help", "effect": 0.1}
             await answer(client, "update_knowledge_base", search_id=search_id, niche=0, edits=[rule])
-            with anyio.fail_after(30):
+            with anyio.fail_after(HUNG):
                 assert await anext(aiter(changes)) == ResourceUpdated(uri=uri)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("transport", ["stdio", "http"])
 async def test_a_client_of_the_old_protocol_hears_of_what_it_subscribed_to_and_of_nothing_else(
     transport: str, tmp_path: Path
@@ -203,7 +205,7 @@ async def test_a_client_of_the_old_protocol_hears_of_what_it_subscribed_to_and_o
         await client.session.send_request(gone, EMPTY)
         for search_id in (ids[1], ids[0]):
             await answer(other, "submit_architectures", search_id=search_id, architectures=[CELL])
-        with anyio.fail_after(30):
+        with anyio.fail_after(HUNG):
             assert await more.receive() == one
             await answer(other, "submit_architectures", search_id=ids[2], architectures=[CELL])
             assert await more.receive() == three
@@ -242,7 +244,7 @@ async def test_a_store_that_does_not_answer_for_a_while_ends_no_session_and_what
         search_id = (await answer(client, "start_search", device="raspi4", evaluations=10))["search_id"]
         uri = f"llmnas://searches/{search_id}"
         async with client.listen(resource_subscriptions=[uri]) as changes:
-            with anyio.fail_after(30):
+            with anyio.fail_after(HUNG):
                 await failed.wait()
                 await answer(client, "submit_architectures", search_id=search_id, architectures=[CELL])
                 assert await anext(aiter(changes)) == ResourceUpdated(uri=uri)

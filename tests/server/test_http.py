@@ -23,6 +23,7 @@ from tests.agents.conftest import timeless
 from tests.server.conftest import CELL, answer
 from tests.server.serving import command, environment, serving
 from tests.server.test_surface import TOOLS
+from tests.thorough import HUNG
 
 pytestmark = pytest.mark.anyio
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -162,7 +163,7 @@ def test_a_port_that_there_is_not_is_refused_not_made_another(tmp_path: Path, po
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=HUNG,
     )
     assert done.returncode == 1
     assert done.stderr.startswith(f"llmnas-mcp: There is no port {port}. Choose a --port from 1 to 65535")
@@ -209,12 +210,13 @@ async def test_a_call_in_flight_is_answered_before_the_server_stops(tmp_path: Pa
         async with Client(server.url, mode=mode) as client:
             await client.list_tools()  # by which the client checks the answer: later there is nobody to ask
             result = await client.call_tool("score_zero_cost", FEW, progress_callback=stop_once)
-        assert server.process.wait(60) == 0
+        assert server.process.wait(HUNG) == 0
     assert stopped
     assert not result.is_error
     assert [one["architecture"] for one in result.structured_content["results"]] == FEW["architectures"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("mode", "number"), [("auto", signal.SIGTERM), ("legacy", signal.SIGINT)])
 async def test_a_call_that_takes_too_long_is_cancelled_by_a_stop_and_the_store_is_whole(
     tmp_path: Path, mode: str, number: signal.Signals
@@ -231,7 +233,7 @@ async def test_a_call_that_takes_too_long_is_cancelled_by_a_stop_and_the_store_i
 
             with pytest.raises(MCPError):
                 await client.call_tool("score_zero_cost", MANY, progress_callback=stop_once)
-        assert server.process.wait(60) == 0
+        assert server.process.wait(HUNG) == 0
     assert "Traceback" not in "".join(server.log)
     assert whole(tmp_path) == [started["search_id"]]
 
@@ -258,10 +260,11 @@ async def test_writers_cut_off_by_a_stop_leave_the_store_whole(tmp_path: Path) -
                 server.process.send_signal(signal.SIGTERM)
         except* (MCPError, httpx2.TransportError):
             pass
-        assert server.process.wait(60) == 0
+        assert server.process.wait(HUNG) == 0
     assert whole(tmp_path) == sorted(searches)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_over_stdio_a_signal_cancels_the_call_and_ends_the_server_with_code_0(
     tmp_path: Path, number: signal.Signals
@@ -290,7 +293,7 @@ def test_over_stdio_a_signal_cancels_the_call_and_ends_the_server_with_code_0(
             if "notifications/progress" in line:
                 break
         process.send_signal(number)
-        process.wait(60)
+        process.wait(HUNG)
         log = process.stderr.read()
     assert process.returncode == 0
     assert "Traceback" not in log

@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from tests.server.serving import HEADERS, HELLO, Serving, serving
+from tests.thorough import HUNG
 
 pytestmark = pytest.mark.anyio
 BEARER = {"Authorization": "Bearer open-sesame"}
@@ -140,25 +141,25 @@ def test_an_oversized_body_is_refused_declared_or_not(server: Serving, more: dic
 )
 def test_a_request_that_does_not_arrive_in_time_is_cut_off(impatient: Serving, begun: bytes) -> None:
     assert impatient.raw(begun).startswith(b"HTTP/1.1 408 Request Timeout")
-    assert impatient.healthy()
 
 
 def test_the_second_request_on_a_connection_has_to_arrive_in_time_too(impatient: Serving) -> None:
-    with socket.create_connection(("127.0.0.1", impatient.port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=HUNG) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost:1\r\n\r\n")
-        while b'"ok"}' not in connection.recv(65536):
-            pass
+        while b'"ok"}' not in (part := connection.recv(65536)):
+            assert part
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost:1\r\nX-")
         while connection.recv(65536):
             pass
-    assert impatient.healthy()
 
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """One that waits half a second for a request."""
-    with serving(tmp_path_factory.mktemp("slow"), patch="connections.ARRIVAL_SECONDS = 0.5") as running:
+    """One that waits two seconds for a request, and serves whoever is in time to the end."""
+    with serving(tmp_path_factory.mktemp("slow"), patch="connections.ARRIVAL_SECONDS = 2") as running:
         yield running
+        while not running.healthy():  # a machine with other work may itself be late
+            pass
         running.stop()
     assert "Traceback" not in "".join(running.log)
 
@@ -260,7 +261,7 @@ def test_what_is_no_http_is_refused(server: Serving, data: bytes) -> None:
     ids=lambda body: repr(body[:12]),
 )
 def test_what_is_no_message_is_refused(server: Serving, body: bytes, more: dict[str, str]) -> None:
-    refused = httpx2.post(server.url, content=body, headers={**HEADERS, **more}, timeout=60)
+    refused = httpx2.post(server.url, content=body, headers={**HEADERS, **more}, timeout=HUNG)
     assert 400 <= refused.status_code < 500
     assert "Traceback" not in refused.text
 
@@ -272,6 +273,7 @@ def test_a_session_that_was_never_opened_is_none(server: Serving, method: str, s
     assert httpx2.request(method, server.url, headers=headers, content=json.dumps(HELLO)).status_code == 404
 
 
+@pytest.mark.thorough
 async def test_two_hundred_sessions_at_once_are_served(tmp_path: Path) -> None:
     answers = []
 
@@ -286,14 +288,15 @@ async def test_two_hundred_sessions_at_once_are_served(tmp_path: Path) -> None:
             arguments = {"device": "fpga", "evaluations": 10, "seed": seed}
             params = {"name": "start_search", "arguments": arguments}
             call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
-            told = (await client.post(running.url, json=call, headers=headers)).text
-            answers.append(json.loads(told[told.index("{") :])["result"]["structuredContent"]["search_id"])
+            async with client.stream("POST", running.url, json=call, headers=headers) as answered:
+                events = [event.json() async for event in httpx2.EventSource(answered)]
+            answers.extend(event["result"]["structuredContent"]["search_id"] for event in events)
 
     streams: list[int] = []
     all_open = anyio.Event()
     limits = httpx2.Limits(max_connections=None)
     with serving(tmp_path) as running:
-        async with httpx2.AsyncClient(timeout=120, limits=limits) as client, anyio.create_task_group() as group:
+        async with httpx2.AsyncClient(timeout=HUNG, limits=limits) as client, anyio.create_task_group() as group:
             for seed in range(200):
                 group.start_soon(session, client, seed)
         assert running.healthy()
@@ -324,10 +327,10 @@ def test_a_session_nobody_uses_makes_room(tmp_path: Path) -> None:
 def test_listening_streams_do_not_keep_the_server_from_stopping(tmp_path: Path) -> None:
     with serving(tmp_path, patch="connections.GRACE_SECONDS = 3600") as running:
         headers = {"Accept": "text/event-stream", "Mcp-Session-Id": running.hello().headers["mcp-session-id"]}
-        with httpx2.stream("GET", running.url, headers=headers, timeout=60) as stream:
+        with httpx2.stream("GET", running.url, headers=headers, timeout=HUNG) as stream:
             assert stream.status_code == 200
             assert running.stop() == 0
-            assert b"".join(stream.iter_raw()).strip() in (b"", b": ping")
+            assert list(httpx2.EventSource(stream)) == []
 
 
 def test_a_client_that_does_not_read_keeps_nobody_from_being_served_and_the_server_not_from_stopping(

@@ -13,6 +13,7 @@ from mcp.types import ReadResourceRequest, ReadResourceRequestParams, ReadResour
 from tests.server.conftest import CELL, answer, session
 from tests.server.live import SAMPLE
 from tests.server.long_calls import CELLS, STEPS, gate_in, live
+from tests.thorough import HUNG
 
 pytestmark = pytest.mark.anyio
 
@@ -92,7 +93,7 @@ async def test_a_call_that_asked_for_no_progress_can_be_cancelled_too(tmp_path: 
             async with anyio.create_task_group() as group:
                 group.start_soon(partial(answer, client, "score_zero_cost", architectures=CELLS))
                 gate.let(1)
-                with anyio.fail_after(60):
+                with anyio.fail_after(HUNG):
                     while not gate.measured:
                         await answer(client, "list_spaces")
                 group.cancel_scope.cancel()

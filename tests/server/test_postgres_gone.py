@@ -19,6 +19,7 @@ from llmnas_mcp.spaces import get_space
 from tests.postgres import PASSWORD, Postgres
 from tests.server import serving
 from tests.server.conftest import answer, error
+from tests.thorough import HUNG
 
 pytestmark = pytest.mark.anyio
 SPACE = get_space("nasbench201")
@@ -61,7 +62,7 @@ async def test_a_server_outlives_its_database_and_what_was_submitted_meanwhile_i
                 assert server.healthy()
                 gone.set()
                 await to_thread.run_sync(own_postgres.start)
-                with anyio.fail_after(60):
+                with anyio.fail_after(HUNG):
                     assert await anext(aiter(changes)) == ResourceUpdated(uri=uri)
         server.stop()
 

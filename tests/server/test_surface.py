@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from tests import snapshots
 from tests.server import calls
 from tests.server.conftest import CELL, answer, server, session
+from tests.thorough import HUNG
 
 pytestmark = pytest.mark.anyio
 
@@ -203,7 +204,7 @@ def test_standard_output_carries_nothing_but_json_rpc(tmp_path: Path) -> None:
         process.stdin.write("".join(json.dumps(call) + "\n" for call in calls))
         process.stdin.flush()
         answers = [json.loads(process.stdout.readline()) for _ in range(3)]
-        rest, log = process.communicate(timeout=60)
+        rest, log = process.communicate(timeout=HUNG)
     assert {a["id"] for a in answers} == {1, 2, 3}
     assert all(a["jsonrpc"] == "2.0" for a in answers)
     assert rest == ""

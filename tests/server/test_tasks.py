@@ -28,6 +28,7 @@ from llmnas_mcp.settings import Settings
 from tests.server.conftest import CELL, answer
 from tests.server.live import SAMPLE
 from tests.server.long_calls import CELLS, STEPS, Gate, TasksClient, ask, begin, ended, gate_in, live, scored, until
+from tests.thorough import HUNG
 
 pytestmark = pytest.mark.anyio
 
@@ -261,7 +262,7 @@ async def test_who_has_not_declared_the_extension_cannot_listen_to_tasks(setting
         params=SubscriptionsListenRequestParams(notifications=SubscriptionFilter(taskIds=["nothing"]))
     )
     async with Client(create_app(settings)) as client:
-        with pytest.raises(MCPError) as refused, anyio.fail_after(60):
+        with pytest.raises(MCPError) as refused, anyio.fail_after(HUNG):
             await client.session.send_request(listen, TypeAdapter(dict))
     assert refused.value.code == MISSING_CAPABILITY
     assert refused.value.data == {"requiredCapabilities": {"extensions": {TasksClient.identifier: {}}}}

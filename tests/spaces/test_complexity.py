@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmnas_mcp.spaces import DATASETS, Dataset, Genotype, SearchSpace, get_space
+from tests.thorough import examples
 
 SPACE = get_space("nasbench201")
 CELLS = st.tuples(*[st.integers(0, 4)] * 6)
@@ -43,7 +44,7 @@ def test_the_work_of_all_cells_is_the_published_one(space: SearchSpace, publishe
     assert (space.macs(cells, DATASETS["cifar10"]) == told).all()
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(CELLS, st.sampled_from(list(DATASETS.values())))
 def test_the_network_has_the_parameters_and_does_the_work_told(cell: Genotype, dataset: Dataset) -> None:
     network = SPACE.network(cell, dataset)

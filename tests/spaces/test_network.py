@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from llmnas_mcp.spaces import DATASETS, Genotype, SearchSpace, get_space
 from llmnas_mcp.spaces.nasbench201.encoding import EDGES, OPERATIONS
+from tests.thorough import examples
 
 SPACE = get_space("nasbench201")
 CELLS = st.tuples(*[st.integers(0, 4)] * 6)
@@ -36,7 +37,7 @@ def output_of(cell: Genotype, x: torch.Tensor) -> torch.Tensor:
         return module(x)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(CELLS)
 def test_an_untrained_cell_computes_the_same_as_its_canonical_cell(cell: Genotype) -> None:
     x = torch.randn(2, 4, 6, 6, dtype=torch.double, generator=torch.Generator().manual_seed(0))
