@@ -79,6 +79,7 @@ def test_what_is_wrong_is_shown_with_its_fix_and_the_exit_code(llmnas: Run, home
     assert all(fix for state, _, fix in found.values() if state == "wrong")
 
 
+@pytest.mark.thorough
 def test_a_store_that_cannot_be_used_is_wrong_here_and_for_every_client(llmnas: Run, tmp_path: Path) -> None:
     (tmp_path / "llmnas.db").write_text("no database, but long enough to be seen as none" * 100)
     llmnas("install", "cursor")

@@ -83,6 +83,7 @@ def backups(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f"{path.name}.*.bak"))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", FILES)
 def test_a_client_without_a_file_gets_what_print_shows(llmnas: Run, home: Path, name: str) -> None:
     path = home / FILES[name]
@@ -195,6 +196,7 @@ def test_lines_of_toml_end_as_those_that_were_there(llmnas: Run, home: Path, bef
     assert (new.count("\n") > new.count("\r\n")) is lone
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [

@@ -60,6 +60,7 @@ def test_an_imported_table_takes_precedence_and_is_listed(llmnas: Run, tmp_path:
     assert [(t["dataset"], t["device"], t["cells"]) for t in listed] == [("cifar10", "raspi4", 15625)]
 
 
+@pytest.mark.thorough
 def test_accuracies_are_imported_beside_costs_and_both_are_listed(llmnas: Run, tmp_path: Path) -> None:
     path = tmp_path / "both_cifar10.csv"
     path.write_text(f"arch_str,raspi4_latency,cifar10_test_200,cifar100_test_200\n{CELL},3.5,93.25,70\n")
@@ -72,6 +73,7 @@ def test_accuracies_are_imported_beside_costs_and_both_are_listed(llmnas: Run, t
     assert "test accuracies" in shown
 
 
+@pytest.mark.thorough
 def test_a_dataset_nobody_knew_is_searched_once_its_table_is_imported(llmnas: Run, tmp_path: Path) -> None:
     done = llmnas("data", "import", str(made_up_table(tmp_path / "mine.csv")), "--dataset", "flowers")
     assert "32x32" in done.stderr

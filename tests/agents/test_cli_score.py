@@ -270,6 +270,7 @@ def test_a_proxy_that_cannot_be_told_is_left_out_with_the_reason_and_the_others_
     }
 
 
+@pytest.mark.thorough
 def test_where_the_terminal_is_narrow_nothing_is_cut(llmnas: Run, models: str) -> None:
     shown = llmnas("score", "--model", f"{models}:small", "--model", f"{models}:wide", "--proxies", "all").stdout
     assert all(shown.count(f" {name} ") == 2 for name in PROXIES)

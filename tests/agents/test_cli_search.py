@@ -92,6 +92,7 @@ def test_the_front_rises_in_score_with_cost_and_what_is_near_it_is_marked(quick:
     assert len(scores) < len(front)
 
 
+@pytest.mark.thorough
 def test_the_table_shows_the_front_alone_and_says_how_much_is_near_it(
     llmnas: Run, quick: tuple[Path, dict[str, Any]]
 ) -> None:
@@ -153,6 +154,7 @@ def stop_and_resume(
     return timeless(parsed(llmnas("resume", search_id, "--json", folder=cut)))
 
 
+@pytest.mark.thorough
 def test_resuming_a_finished_search_changes_nothing(llmnas: Run, quick: tuple[Path, dict[str, Any]]) -> None:
     folder, front = quick
     assert timeless(parsed(llmnas("resume", front["search_id"], "--json", folder=folder))) == timeless(front)
@@ -173,12 +175,14 @@ def test_energy_is_an_objective_where_it_was_published(llmnas: Run) -> None:
     assert "eyeriss" in refused.stderr
 
 
+@pytest.mark.thorough
 def test_niches_rounds_and_offspring_can_be_set(llmnas: Run) -> None:
     front = parsed(llmnas("search", *QUICK, "--niches", "3", "--rounds", "2", "--offspring", "5", "--json"))
     assert front["evaluations"] == 2 * 3 * 5
     assert {point["niche"] for point in front["front"]} <= {0, 1, 2}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -239,6 +243,7 @@ def test_what_only_a_model_understands_is_refused_by_an_operator_that_asks_none(
     assert searches(tmp_path) == 0
 
 
+@pytest.mark.thorough
 def test_a_search_says_where_the_whole_front_is(llmnas: Run, tmp_path: Path) -> None:
     assert f"is in {tmp_path / 'out'}/front.json." in llmnas("search", *QUICK, "--out", str(tmp_path / "out")).stdout
     assert "is saved by --out DIR and printed by --json." in llmnas("search", *QUICK).stdout

@@ -70,6 +70,7 @@ def test_a_limit_that_one_niche_meets_leaves_the_answers_of_the_others_and_what_
     assert front["evaluations"] > 0
 
 
+@pytest.mark.thorough
 def test_an_error_in_one_niche_loses_no_answer_of_another(tmp_path: Path) -> None:
     barrier = threading.Barrier(3)
 
@@ -101,6 +102,7 @@ def test_a_connection_that_breaks_in_the_middle_of_a_search_is_tried_again(tmp_p
     assert front["llm"]["calls"] == len(requests) - 1
 
 
+@pytest.mark.thorough
 def test_a_deadline_ends_a_search_that_asks_nothing_too(tmp_path: Path) -> None:
     with StubAnthropic(scientist) as stub:
         arguments = ("search", *SMALL, "--operator", "claude", "--deadline", "0", "--json")

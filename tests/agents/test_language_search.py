@@ -178,6 +178,7 @@ def test_a_refusal_and_a_cut_answer_are_asked_for_again(tmp_path: Path) -> None:
     assert len(requests) == 6
 
 
+@pytest.mark.thorough
 def test_overload_is_waited_for(tmp_path: Path) -> None:
     failed: list[Request] = []
 
@@ -244,6 +245,7 @@ def test_without_a_key_the_fix_is_told_and_nothing_is_asked(tmp_path: Path) -> N
     assert not (tmp_path / "llmnas.db").exists()  # nothing is remembered of what could not begin
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("operator", ["plain-prompt", "latency-prompt"])
 def test_the_strategies_for_comparison_use_one_niche_and_no_rules(tmp_path: Path, operator: str) -> None:
     with StubAnthropic(scientist) as stub:

@@ -84,6 +84,7 @@ def in_a_process(code: str, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.thorough
 @needs_model
 @pytest.mark.parametrize("number", range(len(PROMPTS)))
 def test_every_answer_is_json_of_the_schema(number: int) -> None:
@@ -106,6 +107,7 @@ def test_the_same_prompt_gives_the_same_text_whatever_came_between() -> None:
     assert again.usage.input_tokens == first.usage.input_tokens
 
 
+@pytest.mark.thorough
 @needs_model
 def test_at_temperature_0_the_seed_is_of_no_account_above_it_is() -> None:
     certain = {asked(PROMPTS[1], max_tokens=25, temperature=0.0, seed=seed).text for seed in range(2)}
@@ -138,6 +140,7 @@ def test_a_prompt_longer_than_the_context_is_refused_with_both_lengths() -> None
         asked(Prompt(SHARED, "one " * 10_000))
 
 
+@pytest.mark.thorough
 @needs_model
 def test_calls_at_once_are_answered_as_if_alone() -> None:
     async def together() -> list[Reply]:

@@ -53,6 +53,7 @@ def front(env: dict[str, str], *arguments: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.thorough
 def test_a_search_finds_the_same_front_on_postgres(there: dict[str, str], tmp_path: Path) -> None:
     assert front(there, *QUICK) == front(environment(tmp_path), *QUICK)
     assert (tmp_path / "share" / "llmnas" / "checkpoints.db").exists()

@@ -146,6 +146,7 @@ def test_a_missing_file_is_named(llmnas: Run) -> None:
     assert "nowhere.json" in done.stderr
 
 
+@pytest.mark.thorough
 def test_an_answer_missing_from_a_recording_ends_it_with_the_place(llmnas: Run, tmp_path: Path) -> None:
     content = kept("local")
     content["exchanges"] = content["exchanges"][:3]
@@ -189,6 +190,7 @@ def test_two_answers_at_one_place_are_refused(llmnas: Run, tmp_path: Path) -> No
     assert "two answers have the same place" in done.stderr
 
 
+@pytest.mark.thorough
 def test_the_point_that_differs_is_named(llmnas: Run, tmp_path: Path) -> None:
     content = kept("local")
     content["front"][0]["architecture"] = "|another|"

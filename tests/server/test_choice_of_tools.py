@@ -88,6 +88,7 @@ def test_a_tool_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> N
     assert "Did you mean 'query_latency'?" in done.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("options", "why"),
     [
@@ -108,6 +109,7 @@ def test_a_server_that_would_offer_nothing_says_so_instead(options: list[str], w
     assert done.stderr.startswith(f"llmnas-mcp: No tool is left: {why}. Allowed: breed_architectures, ")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("argument", "typed", "expected"),
     [

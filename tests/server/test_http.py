@@ -83,6 +83,7 @@ def test_no_secret_of_the_environment_is_logged_whoever_quotes_it(
     assert not any(secret in told for secret in ("pass@word", "pass%40word", "open-sesame", "sk-ant"))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("url", "token", "said"),
     [
@@ -131,6 +132,7 @@ def test_others_are_served_only_with_a_token(tmp_path: Path, host: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_with_a_token_all_addresses_can_be_served(tmp_path: Path, host: str) -> None:
     with serving(tmp_path, "--host", host, token="secret") as server:
@@ -155,6 +157,7 @@ def test_a_port_in_use_is_told_with_the_fix(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("port", ["65536", "99999", "-1"])
 def test_a_port_that_there_is_not_is_refused_not_made_another(tmp_path: Path, port: str) -> None:
     done = subprocess.run(
