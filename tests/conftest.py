@@ -36,7 +36,8 @@ LEFT = pytest.StashKey[int]()  # how many tests this run leaves to `make test-al
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is thorough, unless all is asked for, or a test by its name."""
+    """Leave out what is thorough, unless all is asked for, or a test by its name; begin with what takes longest."""
+    items.sort(key=lambda item: "test_kills.py" not in item.nodeid)
     if ALL or any("::" in argument for argument in config.args):
         return
     left = [item for item in items if item.get_closest_marker("thorough")]
