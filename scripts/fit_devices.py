@@ -1,11 +1,12 @@
 """Fits the shipped device predictors to the tables of HW-NAS-Bench and measures them on cells held out from the fit.
 
-    python scripts/fit_devices.py [FOLDER] [--out FILE]
+    python scripts/fit_devices.py [FOLDER] [--out FOLDER]
 
-FOLDER (default: LLMNAS_TEST_DATA) holds hwnasbench_nb201_cifar10.csv.gz and hwnasbench_nb201_cifar100.csv.gz. One
-thread, two minutes. What is saved is the model whose held-out error is saved with it: it never saw the held-out cells.
-They are drawn one by one, so that a held-out cell often has an isomorphic twin in the fit; to show what that is worth,
-the same recipe is fitted once more with whole topology classes held out, and its error printed only.
+FOLDER (default: LLMNAS_TEST_DATA) holds hwnasbench_nb201_{cifar10,cifar100,ImageNet16-120}.csv.gz. One thread, four
+minutes. Datasets of one resolution are fitted together, and leave a file of their own. What is saved is the model whose
+held-out error is saved with it: it never saw the held-out cells. They are drawn one by one, so that a held-out cell
+often has an isomorphic twin in the fit; to show what that is worth, the same recipe is fitted once more with whole
+topology classes held out, and its error printed only.
 """
 
 from __future__ import annotations
@@ -27,18 +28,17 @@ from llmnas_mcp.devices.predictor import FOLDER, evaluate, features, held_out, o
 from llmnas_mcp.spaces import SearchSpace, get_space
 
 SEED, FRACTION = 0, 0.12
-DATASETS = ("cifar10", "cifar100")
-EXACT = ("eyeriss", "fpga")
+TOGETHER = {"32px": ("cifar10", "cifar100"), "16px": ("ImageNet16-120",)}
 NETWORKS, HIDDEN, EPOCHS, BATCH = 3, (128, 64), 100, 256
 
 Array = NDArray[np.float64]
 Model = dict[str, NDArray[Any]]
 
 
-def read(folder: Path, space: SearchSpace) -> dict[str, Array]:
+def read(folder: Path, space: SearchSpace, datasets: tuple[str, ...]) -> dict[str, Array]:
     """Every column we predict, as dataset/column, in the order of `space.genotypes()`; NaN where it cannot run."""
     found = {}
-    for dataset in DATASETS:
+    for dataset in datasets:
         table = pd.read_csv(folder / f"hwnasbench_nb201_{dataset}.csv.gz")
         order = np.argsort(space.index_of([space.parse(a) for a in table["arch_str"]]))
         for name in COLUMNS:
@@ -52,6 +52,14 @@ def fit_edges(cells: NDArray[np.int_], targets: Array, kept: NDArray[np.bool_], 
     """Least squares on one term per edge and operation: shape (edges * choices, targets)."""
     weights: Array = np.linalg.lstsq(one_hot(cells[kept], choices), targets[kept], rcond=None)[0]
     return weights
+
+
+def is_sum(cells: NDArray[np.int_], target: Array, choices: int) -> bool:
+    """Whether a cost is exactly a sum of one term per edge and operation, as simulated and computed ones can be."""
+    if np.isnan(target).any():
+        return False
+    fitted = one_hot(cells, choices) @ fit_edges(cells, target[:, None], np.ones(len(cells), bool), choices)[:, 0]
+    return bool(np.abs(fitted / target - 1).max() < 1e-6)
 
 
 def fit_network(x: NDArray[np.float32], targets: Array, seed: int) -> Model:
@@ -90,7 +98,7 @@ def fit(space: SearchSpace, table: dict[str, Array], out: NDArray[np.bool_]) -> 
     cells = np.array(list(space.genotypes()))
     x = features(space, cells).astype(np.float32)
     choices = len(space.choices[0])
-    exact = [name for name in table if name.split("/")[1].startswith(EXACT)]
+    exact = [name for name in table if is_sum(cells[~out], table[name][~out], choices)]
     boards = [name for name in table if name not in exact]
     edges = fit_edges(cells, np.column_stack([table[n] for n in exact]), ~out, choices)
     targets = np.column_stack([table[n] for n in boards])
@@ -120,21 +128,23 @@ def main() -> None:
     """Fit, measure, save."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path, nargs="?", default=os.environ.get("LLMNAS_TEST_DATA"))
-    parser.add_argument("--out", type=Path, default=FOLDER / "nasbench201.npz")
+    parser.add_argument("--out", type=Path, default=FOLDER)
     options = parser.parse_args()
     if options.folder is None:
         parser.error("say where the tables are: a FOLDER or LLMNAS_TEST_DATA")
     torch.set_num_threads(1)
     space = get_space("nasbench201")
-    table = read(options.folder, space)
-    model = fit(space, table, held_out(space.size, seed=SEED, fraction=FRACTION))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(options.out, seed=np.array(SEED), fraction=np.array(FRACTION), **model)
-    print(f"saved {options.out} ({options.out.stat().st_size / 1e6:.2f} MB)\n\nwhole topology classes held out:")
+    options.out.mkdir(parents=True, exist_ok=True)
     classes = space.distinct()
     chosen = space.index_of(classes[held_out(len(classes), seed=SEED, fraction=FRACTION)])
     canonical = space.index_of([space.canonical(cell) for cell in space.genotypes()])
-    fit(space, table, np.isin(canonical, chosen))
+    for resolution, datasets in TOGETHER.items():
+        table = read(options.folder, space, datasets)
+        model = fit(space, table, held_out(space.size, seed=SEED, fraction=FRACTION))
+        path = options.out / f"{space.name}-{resolution}.npz"
+        np.savez_compressed(path, seed=np.array(SEED), fraction=np.array(FRACTION), **model)
+        print(f"saved {path} ({path.stat().st_size / 1e6:.2f} MB)\n\nwhole topology classes held out:")
+        fit(space, table, np.isin(canonical, chosen))
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def fits(space: SearchSpace) -> dict[str, Fit]:
     >>> list(fits(get_space("nasbench201")))
     ['cifar10', 'cifar100']
     """
-    model = load(space, FOLDER)
+    model = load(FOLDER / f"{space.name}.npz")
     if not model:
         return {}
     figures = zip(model["datasets"], model["error"], model["spearman"], model["held_out"], strict=True)
@@ -77,7 +77,7 @@ def predict(space: SearchSpace, genotypes: Genotypes, dataset: str) -> Float:
     column = fits(space)[dataset].column
     cells = np.asarray(genotypes, dtype=int).reshape(-1, len(space.positions))
     canonical = np.array([space.canonical(tuple(cell)) for cell in cells.tolist()]).reshape(cells.shape)
-    accuracy = evaluate(load(space, FOLDER), canonical)[:, column]
+    accuracy = evaluate(load(FOLDER / f"{space.name}.npz"), canonical)[:, column]
     return np.where(learns(canonical), accuracy, 100 / dataset_shape(dataset).classes)
 
 

@@ -14,7 +14,7 @@ from llmnas_mcp.devices.importers import Column
 from llmnas_mcp.devices.predictor import SOURCE, Fit, fits, predict, refusal
 from llmnas_mcp.devices.tables import imported_tables, load_columns
 from llmnas_mcp.errors import DataError, UnknownNameError
-from llmnas_mcp.spaces import Genotypes, SearchSpace
+from llmnas_mcp.spaces import DATASETS, Genotypes, SearchSpace
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,11 @@ def cost_models(space: SearchSpace, data: Path) -> list[CostModel]:
                 *(t.device, t.objective, t.dataset, UNITS[t.objective], f"table:{t.name}"),
                 *(None, None, None, t.cells + t.cannot_run),
             )
-    order = {device: i for i, device in enumerate(DEVICES)}
-    return sorted(found.values(), key=lambda m: (order[m.device], m.objective != "latency", m.dataset))
+    devices, datasets = list(DEVICES), [*DATASETS, *sorted({m.dataset for m in found.values()} - DATASETS.keys())]
+    return sorted(
+        found.values(),
+        key=lambda m: (devices.index(m.device), m.objective != "latency", datasets.index(m.dataset)),
+    )
 
 
 def _find(

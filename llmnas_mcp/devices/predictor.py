@@ -1,12 +1,14 @@
 """Costs where nothing was measured: models fitted to HW-NAS-Bench by scripts/fit_devices.py.
 
-Eyeriss and FPGA, which were simulated and computed, are exactly a sum of one term per edge and operation. The four
-measured boards share small networks (two hidden layers, the mean of a few of them) that read the six operations as
-given and as they run after conversion (lowering.py), and predict the logarithm of the cost.
+Eyeriss and FPGA, which were simulated and computed, are exactly a sum of one term per edge and operation (FPGA on 16x16
+inputs is not). All others share small networks (two hidden layers, the mean of a few of them) that read the six
+operations as given and as they run after conversion (lowering.py), and predict the logarithm of the cost. Datasets of
+one resolution are fitted together, in one file: CIFAR-10 and CIFAR-100, and ImageNet16-120.
 
 All figures of error are on cells held out from the fit: 1,875 of 15,625, drawn one by one; many have an isomorphic twin
 in the fit. With whole topology classes held out instead, median errors rise by at most 0.6 points and Spearman's rho
-falls by at most .013. Source: HW-NAS-Bench, Li et al., ICLR 2021, arXiv 2103.10584.
+falls by at most .013; for Raspberry Pi 4 on ImageNet16-120, whose timings scatter most, by 2.9 points and .054. Source:
+HW-NAS-Bench, Li et al., ICLR 2021, arXiv 2103.10584.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted cost: `column` of what `evaluate` says, and how far it was off on `held_out` cells kept from the fit."""
+    """A fitted cost: `column` of `everything`, and how far it was off on `held_out` cells kept from the fit."""
 
     column: int
     error: float
@@ -52,14 +54,18 @@ def held_out(size: int, *, seed: int, fraction: float) -> NDArray[np.bool_]:
 
 
 @cache
-def load(space: SearchSpace, folder: Path = FOLDER) -> dict[str, NDArray[Any]]:
-    """The models fitted for a space; empty where none were."""
-    path = folder / f"{space.name}.npz"
+def load(path: Path) -> dict[str, NDArray[Any]]:
+    """A file of models; empty where there is none."""
     if not path.exists():
         return {}
     with np.load(path, allow_pickle=False) as file:
         # In double precision a cost does not depend on which others are asked with it.
         return {key: array.astype(float) if array.dtype == np.float32 else array for key, array in file.items()}
+
+
+def models(space: SearchSpace) -> list[dict[str, NDArray[Any]]]:
+    """What was fitted for a space, a file for each resolution of its inputs."""
+    return [load(path) for path in sorted(FOLDER.glob(f"{space.name}-*px.npz"))]
 
 
 @cache
@@ -70,10 +76,8 @@ def fits(space: SearchSpace) -> dict[tuple[str, str], Fit]:
     >>> fits(get_space("nasbench201"))["cifar10", "fpga_latency"].error < 1e-4
     True
     """
-    model = load(space)
-    if not model:
-        return {}
-    figures = zip(model["columns"], model["error"], model["spearman"], model["held_out"], strict=True)
+    names = ("columns", "error", "spearman", "held_out")
+    figures = [row for model in models(space) for row in zip(*(model[name] for name in names), strict=True)]
     return {
         tuple(str(name).split("/")): Fit(i, float(error), float(spearman), int(count))  # type: ignore[misc]
         for i, (name, error, spearman, count) in enumerate(figures)
@@ -98,7 +102,7 @@ def everything(space: SearchSpace) -> Float:
     Whoever searches has the whole space priced, and whoever asks for one cost asks for more.
     """
     cells = np.array(list(space.genotypes()))
-    costs = evaluate(load(space), space, cells)
+    costs = np.hstack([evaluate(model, space, cells) for model in models(space)])
     refused = [lower(tuple(cell)).refused is not None for cell in cells.tolist()]
     for (_, title), fit in fits(space).items():
         if title == column(REFUSING, "latency"):

@@ -12,7 +12,7 @@ from llmnas_mcp.search.instruments import MOST_ARCHITECTURES
 Architectures = Annotated[list[str], Field(json_schema_extra={"maxItems": MOST_ARCHITECTURES})]
 Architecture = Annotated[str, Field(max_length=2000)]
 Space = str
-Dataset = Annotated[str, Field(description="cifar10, cifar100, or one with an imported table")]
+Dataset = Annotated[str, Field(description="cifar10, cifar100, ImageNet16-120, or an imported one")]
 Device = Annotated[str, Field(description="see list_devices")]
 Objective = Literal["latency", "energy"]
 SearchId = str

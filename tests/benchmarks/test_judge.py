@@ -167,9 +167,9 @@ def test_a_judge_without_tables_is_an_estimate_with_its_error() -> None:
 
 
 def test_a_dataset_without_accuracies_is_refused(space: SearchSpace, data: Path, write: Callable[..., Path]) -> None:
-    rows = [{"arch_str": SPACE.format(CELLS[0]), "imagenet16_120_test_200": 0}]
+    rows = [{"arch_str": SPACE.format(CELLS[0]), "flowers_test_200": 0}]
     with pytest.raises(DataError, match="available: cifar10, cifar100"):
-        Judge.of(space, "ImageNet16-120", "raspi4", "latency", data)
+        Judge.of(space, "flowers", "raspi4", "latency", data)
     import_accuracies(write("t.csv", rows), space, data)
     with pytest.raises(DataError, match="Nothing is known of the latency of raspi4"):
-        Judge.of(space, "ImageNet16-120", "raspi4", "latency", data)
+        Judge.of(space, "flowers", "raspi4", "latency", data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,15 @@ from llmnas_mcp.devices.predictor import FOLDER, Fit, fits, held_out, predict
 from llmnas_mcp.spaces import SearchSpace, get_space
 
 BARS = {"edgegpu": (0.988, 0.025), "edgetpu": (0.990, 0.02), "raspi4": (0.980, 0.06), "pixel3": (0.975, 0.07)}
-DATASETS = ("cifar10", "cifar100")
+BARS_16 = {
+    "edgegpu": (0.99, 0.02),
+    "edgetpu": (0.985, 0.02),
+    "raspi4": (0.94, 0.06),
+    "pixel3": (0.98, 0.08),
+    "fpga": (0.999, 0.003),
+}
+DATASETS = ("cifar10", "cifar100", "ImageNet16-120")
+FILES = sorted(FOLDER.glob("nasbench201-*px.npz"))
 
 
 @cache
@@ -33,7 +42,7 @@ def table(folder: Path, dataset: str) -> dict[str, NDArray[np.float64]]:
 @pytest.fixture(scope="module")
 def out() -> NDArray[np.bool_]:
     """The held-out cells, recomputed from the seed that was shipped with the models."""
-    with np.load(FOLDER / "nasbench201.npz", allow_pickle=False) as file:
+    with np.load(FILES[0], allow_pickle=False) as file:
         return held_out(15625, seed=int(file["seed"]), fraction=float(file["fraction"]))
 
 
@@ -46,21 +55,24 @@ def figures(
     return fits(space)[name], spearmanr(values, truth[rows])[0], off, int(rows.sum())
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
-@pytest.mark.parametrize("device", BARS)
+@pytest.mark.parametrize(("dataset", "device"), [*product(DATASETS[:2], BARS), *product(DATASETS[2:], BARS_16)])
 def test_measured_boards_are_predicted_on_cells_never_seen(
     space: SearchSpace, measured: Path, out: NDArray[np.bool_], device: str, dataset: str
 ) -> None:
     truth = table(measured, dataset)[f"{device}_latency"]
     _, rho, off, count = figures(space, truth, (dataset, f"{device}_latency"), out)
     assert count >= 1000
-    assert rho >= BARS[device][0]
-    assert np.median(off) <= BARS[device][1]
+    least, most = (BARS if dataset in DATASETS[:2] else BARS_16)[device]
+    assert rho >= least
+    assert np.median(off) <= most
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
 @pytest.mark.parametrize("name", ["eyeriss_latency", "eyeriss_energy", "fpga_latency", "fpga_energy"])
 def test_eyeriss_and_fpga_are_exact(space: SearchSpace, measured: Path, dataset: str, name: str) -> None:
+    if name.startswith("fpga") and dataset not in DATASETS[:2]:
+        assert 0 < fits(space)[dataset, name].error < 0.003  # no sum of its operations there
+        return
     truth = table(measured, dataset)[name]
     values = predict(space, list(space.genotypes()), dataset, name)
     assert np.abs(values / truth - 1).max() < 1e-4
@@ -97,8 +109,8 @@ def test_the_rule_for_the_edge_tpu_holds(space: SearchSpace, measured: Path, dat
     assert not (predicted & ~refused).any()
 
 
-def test_the_shipped_file_is_small_and_holds_no_table(space: SearchSpace) -> None:
-    path = FOLDER / "nasbench201.npz"
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_shipped_file_is_small_and_holds_no_table(space: SearchSpace, path: Path) -> None:
     assert path.stat().st_size < 1e6
     with np.load(path, allow_pickle=False) as file:
         assert not any(space.size in array.shape for array in file.values())

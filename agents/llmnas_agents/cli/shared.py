@@ -16,7 +16,7 @@ out = Console(width=None if sys.stdout.isatty() else 200, markup=False, emoji=Fa
 err = Console(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False)
 
 Device = Annotated[str, typer.Option(help="The device: see `llmnas devices`.")]
-Dataset = Annotated[str, typer.Option(help="cifar10, cifar100, or one with an imported table.")]
+Dataset = Annotated[str, typer.Option(help="cifar10, cifar100, ImageNet16-120, or an imported one.")]
 Space = Annotated[str, typer.Option(help="The search space: see `llmnas spaces`.")]
 Objective = Annotated[str, typer.Option(help="latency or energy.")]
 Server = Annotated[
