@@ -90,9 +90,7 @@ def register(mcp: MCPServer, tools: Collection[str]) -> None:
 
     def search_for_device(
         device: Annotated[str, Field(description="a device of list_devices, such as raspi4 or pixel3")],
-        dataset: Annotated[
-            str, Field(description="cifar10, cifar100, ImageNet16-120, or an imported one")
-        ] = "cifar10",
+        dataset: Annotated[str, Field(description="cifar10, cifar100, ImageNet16-120, or an imported one")] = "cifar10",
         max_latency: Annotated[str, Field(description="limit in ms, such as 30")] = "",
         avoid: Annotated[str, Field(description="operations to do without, such as avg_pool_3x3")] = "",
     ) -> str:
