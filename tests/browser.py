@@ -10,6 +10,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.thorough import HUNG
+
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -40,6 +42,7 @@ def opened(running: Browser, path: Path, **how: Any) -> Iterator[Page]:
     """A page from a file, drawn. At the end it must have raised no error, said nothing and asked for nothing else."""
     context = running.new_context(**{"viewport": {"width": 1280, "height": 900}, **how})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
+    context.set_default_timeout(HUNG * 1000)
     page, said, asked = context.new_page(), [], []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
