@@ -139,7 +139,7 @@ def test_with_a_token_all_addresses_can_be_served(tmp_path: Path, host: str) -> 
         assert server.hello(headers={"Authorization": "Bearer secret"}).status_code == 200
         assert server.hello(headers={"Authorization": "Bearer secret", "Host": "evil.example"}).status_code == 421
         # By whichever of its addresses it is reached, it answers to that.
-        assert httpx2.get(f"http://127.0.0.2:{server.port}/health").status_code == 200
+        assert httpx2.get(f"http://127.0.0.2:{server.port}/health", timeout=HUNG).status_code == 200
 
 
 def test_a_port_in_use_is_told_with_the_fix(tmp_path: Path) -> None:
@@ -177,8 +177,8 @@ def test_a_request_is_found_in_the_log_by_the_id_its_answer_carries(tmp_path: Pa
     with serving(tmp_path, "--log-format", "json") as server:
         session = {"Mcp-Session-Id": server.hello().headers["mcp-session-id"]}
         headers = {"Accept": "application/json, text/event-stream", **session}
-        told = httpx2.post(server.url, json=call, headers=headers).headers["x-request-id"]
-        refused = httpx2.get(f"{server.base}/nothing%0Ahere?token=hidden").headers["x-request-id"]
+        told = httpx2.post(server.url, json=call, headers=headers, timeout=HUNG).headers["x-request-id"]
+        refused = httpx2.get(f"{server.base}/nothing%0Ahere?token=hidden", timeout=HUNG).headers["x-request-id"]
         server.stop()
     lines = [json.loads(line) for line in server.log]
     assert all({"time", "level", "logger", "request", "message"} <= set(line) for line in lines)
@@ -194,7 +194,7 @@ def test_a_line_of_the_text_log_cannot_be_forged(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         session = server.hello().headers["mcp-session-id"]
         headers = {"Accept": "application/json, text/event-stream", "Mcp-Session-Id": session}
-        httpx2.post(server.url, json=call, headers=headers)
+        httpx2.post(server.url, json=call, headers=headers, timeout=HUNG)
         server.stop()
     assert any("forged" in line for line in server.log)
     assert not any(line.startswith("2026-01-01") for line in server.log)

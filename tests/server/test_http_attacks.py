@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 from collections.abc import Iterator
@@ -44,7 +45,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 @pytest.mark.parametrize("path", ["/mcp", "/health", "/other"])
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.", "", "169.254.169.254:8000"])
 def test_a_foreign_host_is_refused_everywhere(server: Serving, path: str, host: str) -> None:
-    assert httpx2.get(server.base + path, headers={"Host": host}).status_code == 421
+    assert httpx2.get(server.base + path, headers={"Host": host}, timeout=HUNG).status_code == 421
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_names_of_a_proxy_are_allowed_by_the_environment(tmp_path: Path, monkeyp
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PUT", "OPTIONS"])
 def test_who_has_not_the_token_is_not_let_in(guarded: Serving, authorization: str | None, method: str) -> None:
     headers = {**HEADERS, **({} if authorization is None else {"Authorization": authorization.encode()})}
-    refused = httpx2.request(method, guarded.url, headers=headers, content=json.dumps(HELLO))
+    refused = httpx2.request(method, guarded.url, headers=headers, content=json.dumps(HELLO), timeout=HUNG)
     assert refused.status_code == 401
     assert refused.headers["www-authenticate"].startswith("Bearer")
     assert "open-sesame" not in refused.text
@@ -95,7 +96,7 @@ def test_who_has_not_the_token_is_not_let_in(guarded: Serving, authorization: st
 
 def test_a_token_in_the_url_or_a_cookie_is_none(guarded: Serving) -> None:
     for url, cookie in ((f"{guarded.url}?access_token=open-sesame", ""), (guarded.url, "token=open-sesame")):
-        assert httpx2.post(url, json=HELLO, headers={**HEADERS, "Cookie": cookie}).status_code == 401
+        assert httpx2.post(url, json=HELLO, headers={**HEADERS, "Cookie": cookie}, timeout=HUNG).status_code == 401
 
 
 def test_a_token_that_is_no_longer_the_one_lets_nobody_in(tmp_path: Path) -> None:
@@ -107,13 +108,16 @@ def test_a_token_that_is_no_longer_the_one_lets_nobody_in(tmp_path: Path) -> Non
 def test_a_session_is_no_substitute_for_the_token(guarded: Serving) -> None:
     session = {"Mcp-Session-Id": guarded.hello(headers=BEARER).headers["mcp-session-id"]}
     listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
-    assert httpx2.post(guarded.url, json=listing, headers={**HEADERS, **session}).status_code == 401
-    assert httpx2.delete(guarded.url, headers=session).status_code == 401
-    assert httpx2.post(guarded.url, json=listing, headers={**HEADERS, **session, **BEARER}).status_code == 200
+    assert httpx2.post(guarded.url, json=listing, headers={**HEADERS, **session}, timeout=HUNG).status_code == 401
+    assert httpx2.delete(guarded.url, headers=session, timeout=HUNG).status_code == 401
+    assert (
+        httpx2.post(guarded.url, json=listing, headers={**HEADERS, **session, **BEARER}, timeout=HUNG).status_code
+        == 200
+    )
 
 
 def test_health_needs_no_token_and_tells_nothing_else(guarded: Serving) -> None:
-    assert httpx2.get(f"{guarded.base}/health").json() == {"status": "ok"}
+    assert httpx2.get(f"{guarded.base}/health", timeout=HUNG).json() == {"status": "ok"}
 
 
 @pytest.mark.parametrize("more", [{}, MODERN], ids=["2025-11-25", "2026-07-28"])
@@ -124,7 +128,7 @@ def test_an_oversized_body_is_refused_declared_or_not(server: Serving, more: dic
 
     for body in (b"x" * (5 * 1024 * 1024), pieces()):
         with suppress(httpx2.WriteError):  # it need not listen to the end
-            assert httpx2.post(server.url, content=body, headers={**HEADERS, **more}).status_code == 413
+            assert httpx2.post(server.url, content=body, headers={**HEADERS, **more}, timeout=HUNG).status_code == 413
     declared = b"POST /mcp HTTP/1.1\r\nHost: localhost:1\r\nContent-Length: 99999999999\r\nConnection: close\r\n\r\n"
     assert server.raw(declared).startswith(b"HTTP/1.1 413")
 
@@ -144,13 +148,12 @@ def test_a_request_that_does_not_arrive_in_time_is_cut_off(impatient: Serving, b
 
 
 def test_the_second_request_on_a_connection_has_to_arrive_in_time_too(impatient: Serving) -> None:
-    with socket.create_connection(("127.0.0.1", impatient.port), timeout=HUNG) as connection:
-        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost:1\r\n\r\n")
-        while b'"ok"}' not in (part := connection.recv(65536)):
-            assert part
-        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost:1\r\nX-")
-        while connection.recv(65536):
-            pass
+    connection = http.client.HTTPConnection("127.0.0.1", impatient.port, timeout=HUNG)
+    connection.request("GET", "/health")
+    assert json.load(connection.getresponse()) == {"status": "ok"}
+    connection.sock.sendall(b"GET /health HTTP/1.1\r\nHost: localhost:1\r\nX-")
+    assert connection.sock.recv(65536).startswith(b"HTTP/1.1 408 Request Timeout")
+    connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +273,9 @@ def test_what_is_no_message_is_refused(server: Serving, body: bytes, more: dict[
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_a_session_that_was_never_opened_is_none(server: Serving, method: str, session: str) -> None:
     headers = {**HEADERS, "Mcp-Session-Id": session}
-    assert httpx2.request(method, server.url, headers=headers, content=json.dumps(HELLO)).status_code == 404
+    assert (
+        httpx2.request(method, server.url, headers=headers, content=json.dumps(HELLO), timeout=HUNG).status_code == 404
+    )
 
 
 @pytest.mark.thorough
@@ -312,8 +317,8 @@ def test_sessions_beyond_the_limit_are_refused_and_those_open_go_on(tmp_path: Pa
         one, two, three = (running.hello() for _ in range(3))
         session = {"Mcp-Session-Id": one.headers["mcp-session-id"]}
         assert (two.status_code, three.status_code) == (200, 503)
-        assert httpx2.post(running.url, json=listing, headers={**HEADERS, **session}).status_code == 200
-        assert httpx2.delete(running.url, headers=session).status_code == 200
+        assert httpx2.post(running.url, json=listing, headers={**HEADERS, **session}, timeout=HUNG).status_code == 200
+        assert httpx2.delete(running.url, headers=session, timeout=HUNG).status_code == 200
         assert running.hello().status_code == 200
 
 
