@@ -40,10 +40,13 @@ main()
 @contextmanager
 def lasting_session(folder: Path) -> Iterator[tuple[BlockingPortal, Client]]:
     """A session over stdio that lasts over many calls of functions that are not async; see TELLING."""
+    how = server(folder)
+    # One heap for all threads: its memory is then what the server keeps, not how many threads happened to run.
+    changed = {"args": ["-c", TELLING, str(folder)], "env": {**(how.env or {}), "MALLOC_ARENA_MAX": "1"}}
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Client]:
-        async with Client(server(folder).model_copy(update={"args": ["-c", TELLING, str(folder)]})) as client:
+        async with Client(how.model_copy(update=changed)) as client:
             yield client
 
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(opened()) as client:
