@@ -7,6 +7,8 @@ Each part has a Schema of its own and brings its tables up to date when it opens
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,7 +127,7 @@ def _bring_up_to_date(engine: sa.Engine, schema: Schema, shown: str) -> None:
     with engine.execution_options(reading=True).connect() as connection:
         if _version(connection, schema) == schema.newest:
             return
-    with engine.begin() as connection:
+    with _rebuilding(engine) as connection, connection.begin():
         alone(connection)
         version = _version(connection, schema)
         if version == schema.newest:  # someone else was first
@@ -140,6 +142,25 @@ def _bring_up_to_date(engine: sa.Engine, schema: Schema, shown: str) -> None:
             schema.table.create(connection)
         connection.execute(schema.table.delete())
         connection.execute(schema.table.insert().values(version_num=schema.newest))
+
+
+@contextmanager
+def _rebuilding(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection on which revisions may make a table anew: SQLite does not mind that others refer to it.
+
+    SQLite can be told so only outside a transaction, so below SQLAlchemy, which begins one with every statement.
+    """
+
+    def enforce(how: str) -> None:
+        if engine.dialect.name == "sqlite":
+            connection.connection.cursor().execute(f"PRAGMA foreign_keys={how}")
+
+    with engine.connect() as connection:
+        enforce("OFF")
+        try:
+            yield connection
+        finally:
+            enforce("ON")
 
 
 def _version(connection: sa.Connection, schema: Schema) -> str | None:

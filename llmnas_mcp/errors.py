@@ -14,6 +14,10 @@ class ArchitectureError(LabError):
     """An architecture string that does not describe an architecture of the space."""
 
 
+class SpaceError(LabError):
+    """A search space that is not as a space must be; its text says what is wrong with it."""
+
+
 class NotFoundError(LabError):
     """A search, niche, rule or table that is not there."""
 
@@ -40,11 +44,11 @@ class UnknownNameError(LabError):
     Unknown device 'raspi'. Allowed: edgegpu, raspi4. Did you mean 'raspi4'?
     """
 
-    def __init__(self, kind: str, value: str, allowed: Iterable[str]) -> None:
+    def __init__(self, kind: str, value: str, allowed: Iterable[str], fix: str = "") -> None:
         names = sorted(allowed)
         near = difflib.get_close_matches(value, names, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        super().__init__(f"Unknown {kind} {value[:80]!r}. Allowed: {', '.join(names)}.{hint}")
+        super().__init__(f"Unknown {kind} {value[:80]!r}. Allowed: {', '.join(names)}.{hint}{fix and ' ' + fix}")
 
 
 def leaves(group: BaseException) -> list[BaseException]:

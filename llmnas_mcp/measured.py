@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmnas_mcp.errors import ArchitectureError, DataError
-from llmnas_mcp.spaces import SearchSpace
+from llmnas_mcp.spaces import Space
 
 MAX_BYTES = 256 * 2**20
 DATASET_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -99,9 +99,7 @@ class Columns:
     `number(name, given)` makes a number of what stands in a column, or raises ValueError with what to give instead.
     """
 
-    def __init__(
-        self, path: Path, space: SearchSpace, names: list[str], number: Callable[[str, object], float]
-    ) -> None:
+    def __init__(self, path: Path, space: Space, names: list[str], number: Callable[[str, object], float]) -> None:
         self.path, self.space, self.number, self.rows = path, space, number, 0
         self.values = {name: np.full(space.size, np.nan) for name in names}
 

@@ -6,14 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Objective = Literal["latency", "energy"]
+Objective = Literal["latency", "energy", "macs", "params"]
 Target = Literal["score", "cost"]
 # What a search goes by: the zero-cost score, or for comparison the rank by number of parameters.
 ScoredBy = Literal["zero-cost", "params"]
+# How complexity was cut into niches: where it has clear clusters between these, else in equal steps of its logarithm.
+Cut = Literal["clusters", "equal steps"]
 Status = Literal["kept", "duplicate", "refused"]
 
 Score = Annotated[float, Field(description="0 to 1, up")]
-Pattern = Annotated[dict[str, str], Field(description="position -> operation")]
+Pattern = Annotated[dict[str, str], Field(description="position -> value")]
 
 
 class Result(BaseModel):
@@ -22,17 +24,23 @@ class Result(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class Choice(Result):
+    """The values that may stand at each of these positions."""
+
+    positions: list[str]
+    values: list[str]
+
+
 class SpaceInfo(Result):
     """A search space and how its architectures are written."""
 
     space: str
     title: str
     size: int
-    distinct: int = Field(description="different functions among them")
-    operations: list[str]
-    positions: list[str]
+    choices: list[Choice]
     encoding: str
     example: str
+    short: str = Field(description="the example in short: read wherever an architecture is")
     datasets: list[str]
     source: str
 
@@ -115,7 +123,7 @@ class NicheInfo(Result):
     niche: int
     params_low_m: float
     params_high_m: float
-    size: int = Field(description="architectures that can run within the limits")
+    size: int | None = Field(description="architectures within the limits; null: too many to count")
     members: int
     rules: int
     share: int = Field(description="evaluations it may use in the next round")
@@ -127,6 +135,7 @@ class Started(Result):
     search_id: str
     unit: str
     niches: list[NicheInfo]
+    cut: Cut
     next: str
 
 
@@ -139,19 +148,22 @@ class RoundInfo(Result):
 
 
 class Search(Result):
-    """State of a search. Hypervolume: cost scaled to 0..1 over the space, 1 - score, reference point (1, 1)."""
+    """State of a search. Hypervolume: cost scaled to 0..1 within the limits, 1 - score, reference point (1, 1)."""
 
     search_id: str
     created: str
     space: str
     dataset: str
-    device: str
+    device: str | None
     objective: Objective
     unit: str
     operator: str
     seed: int
     scored_by: ScoredBy
     max_cost: float | None
+    max_macs: float | None = Field(description="millions")
+    max_params: float | None = Field(description="millions")
+    cut: Cut
     cost_low: float
     cost_high: float
     evaluations: int = Field(description="budget")
@@ -173,7 +185,7 @@ class SearchLine(Result):
     search_id: str
     space: str
     dataset: str
-    device: str
+    device: str | None
     objective: Objective
     operator: str
     seed: int
@@ -246,14 +258,15 @@ class Brief(Result):
     niche: int
     round: int
     goal: str
-    operations: list[str]
-    positions: list[str]
+    choices: list[Choice]
     example: str
     params_low_m: float
     params_high_m: float
     max_cost: float | None
+    max_macs: float | None
+    max_params: float | None
     unit: str
-    untried: int
+    untried: int | None = Field(description="null: too many to count")
     share: int
     parents: list[MemberInfo]
     gaps: list[Gap]
@@ -369,6 +382,7 @@ class FrontPoint(Result):
     """An architecture on the front, or so near that errors may have kept it off."""
 
     architecture: str
+    short: str | None = None
     niche: int | None
     score: Score
     cost: float

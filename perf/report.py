@@ -30,27 +30,27 @@ def search_of(lab: Laboratory, count: int) -> str:
     """A search with so many members, put straight into the store: there are fewer distinct cells than 10,000."""
     search_id = lab.start_search(device="raspi4", evaluations=count, operator="evolution").search_id
     handle, _ = lab.members(search_id)
-    space, rows = handle.space, handle.landscape.rows
+    space, landscape = handle.space, handle.landscape
     cells = [tuple(map(int, cell)) for cell in np.random.default_rng(0).permutation(list(space.genotypes()))[:count]]
     names = [space.format(cell) for cell in cells]
-    scores = handle.landscape.scores([space.canonical(cell) for cell in cells]).score
+    canonical = [space.canonical(cell) for cell in cells]
+    scores, costs = landscape.scores(canonical).score, landscape.costs(canonical)
+    sizes = landscape.params(canonical).tolist()
     new = []
-    for i, (cell, name) in enumerate(zip(cells, names, strict=True)):
-        row = rows[cell] = rows[space.canonical(cell)]
-        params = int(handle.landscape.params[row])
+    for i, (name, params) in enumerate(zip(names, sizes, strict=True)):
         origin = Origin(
             operator="crossover", parents=[names[i // 2], names[i // 3]], reason=f"a reason of its own, {i}"
         )
         new.append(
             {
                 "architecture": name,
-                "niche": next(niche.index for niche in handle.niches if niche.holds(params)),
+                "niche": handle.home(params),
                 "round": 1 + i // 42,
                 "score": float(scores[i]),
-                "cost": float(handle.landscape.costs.values[row]),
+                "cost": float(costs.values[i]),
                 "params": params,
                 "score_source": "atlas",
-                "cost_source": handle.landscape.costs.sources[row],
+                "cost_source": costs.sources[i],
                 "origin": origin.model_dump(),
             }
         )

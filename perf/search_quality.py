@@ -1,11 +1,13 @@
-"""How good are searches? Hypervolume in (score, latency) as a share of the exhaustive front's under the same score.
+"""How good are searches? Hypervolume in (score, cost) of what each method finds, under the same score.
 
     python perf/search_quality.py [--seeds 10] [--budgets 100 200 400] [--dataset cifar10] [--jobs 2]
-    python perf/search_quality.py --operator local [--seeds 3] [--budgets 120] [--devices raspi4]
+    python perf/search_quality.py --space fbnet --dataset cifar100 --costs macs --seeds 5 --budgets 400
+    python perf/search_quality.py --operator local [--seeds 3] [--budgets 120] [--costs raspi4]
 
 Our evolution operator, through the graph and the tools, against pymoo's NSGA-II and random sampling at the same number
 of evaluations. An evaluation is one distinct architecture that can run on the device; none of the three pays for
-architectures it tries twice or that cannot run.
+architectures it tries twice or that cannot run. Hypervolumes are shares of the exhaustive front's where every score is
+at hand, else of that of all fronts found here together. What must be scored live is kept in --data.
 
 With --operator, one that asks a language model takes NSGA-II's place. Told besides: valid proposals (evaluated: not
 refused, not tried before) among all of the answers that are whole, and rules written.
@@ -18,6 +20,8 @@ import asyncio
 import functools
 import itertools
 import json
+import os
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
@@ -26,57 +30,51 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+from llmnas_agents.cli.space import known_name
 from llmnas_agents.graph import MOST_STEPS, build_graph
 from llmnas_agents.laboratory import LaboratoryClient, open_laboratory
 from llmnas_agents.llm.exchanges import Exchanges
 from llmnas_agents.operators import LANGUAGE, WITHOUT_NICHES, get_operator
 from llmnas_agents.runner import run, run_id
 from llmnas_agents.state import Deps
+from numpy.typing import NDArray
 
 from llmnas_mcp import baselines
 from llmnas_mcp import results as r
-from llmnas_mcp.devices import DEVICES
+from llmnas_mcp.devices import ANYWHERE, DEVICES
 from llmnas_mcp.pareto import hypervolume
-from llmnas_mcp.scoring import score_of
-from llmnas_mcp.search.landscape import Landscape
+from llmnas_mcp.search.landscape import NO_LIMITS, Landscape
 from llmnas_mcp.search.members import REFERENCE
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
-from llmnas_mcp.spaces import dataset_shape, get_space
+from llmnas_mcp.spaces import Genotype, dataset_shape, get_space
 
-SPACE = get_space("nasbench201")
-NO_TABLES = Path("no tables")
-Method = Callable[["Judge", str, str, int, int], list[int]]
-
-
-class Judge:
-    """Scores and costs of the whole space for one device, and the best hypervolume there is."""
-
-    def __init__(self, device: str, dataset: str) -> None:
-        shape = dataset_shape(dataset)
-        self.landscape = Landscape.of(SPACE, shape, device, "latency", NO_TABLES)
-        self.runs = self.landscape.admissible(None)
-        scores = score_of(SPACE, self.landscape.genotypes, dataset=shape, data=NO_TABLES).score
-        costs = np.where(self.runs, self.landscape.costs.values, np.inf)
-        self.points = self.landscape.scale.objectives(list(scores), list(costs))
-        self.best = hypervolume(self.points[self.runs], REFERENCE)
-
-    def row(self, genotype: tuple[int, ...]) -> int:
-        """The distinct architecture a genotype is."""
-        return self.landscape.rows[SPACE.canonical(genotype)]
-
-    def share(self, rows: list[int]) -> float:
-        """What the architectures reach of the best hypervolume."""
-        return hypervolume(self.points[rows], REFERENCE) / self.best
+Found = list[Genotype]
+Method = Callable[["Ground", int, int], Found]
 
 
-def evolution(judge: Judge, device: str, dataset: str, seed: int, budget: int) -> list[int]:
+class Ground:
+    """A space on a dataset with one cost: the latency of a device, or a count."""
+
+    def __init__(self, space: str, dataset: str, cost: str, data: Path) -> None:
+        device, objective = (cost, "latency") if cost in DEVICES else (None, cost)
+        self.asked = {"space": space, "dataset": dataset, "device": device, "objective": objective}
+        self.space = get_space(space)
+        self.landscape = Landscape(self.space, dataset_shape(dataset), device, objective, data)  # type: ignore[arg-type]
+        self.scale = self.landscape.candidates(NO_LIMITS).scale
+
+    def points(self, found: Found) -> NDArray[np.float64]:
+        """Scaled cost and 1 - score of architectures, shape (n, 2)."""
+        return self.landscape.points([self.space.canonical(genotype) for genotype in found], self.scale)
+
+
+def evolution(ground: Ground, seed: int, budget: int) -> Found:
     """The architectures our operator pays for."""
 
-    async def work() -> list[int]:
+    async def work() -> Found:
         with tempfile.TemporaryDirectory() as folder:
             async with open_laboratory(store=f"sqlite:///{folder}/llmnas.db") as lab:
-                started = await lab.start_search(device=device, dataset=dataset, seed=seed, evaluations=budget)
+                started = await lab.start_search(**ground.asked, seed=seed, evaluations=budget)
                 await build_graph().ainvoke(
                     {"search_id": started.search_id},
                     {"recursion_limit": MOST_STEPS},
@@ -84,29 +82,26 @@ def evolution(judge: Judge, device: str, dataset: str, seed: int, budget: int) -
                 )
                 return [row for niche in started.niches for row in await members(lab, started.search_id, niche.niche)]
 
-    async def members(lab: LaboratoryClient, search_id: str, niche: int) -> list[int]:
-        rows: list[int] = []
+    async def members(lab: LaboratoryClient, search_id: str, niche: int) -> Found:
+        rows: Found = []
         while True:
             page = await lab.call(
                 "list_niche_members", r.Members, search_id=search_id, niche=niche, offset=len(rows), limit=200
             )
-            rows += [judge.row(SPACE.parse(member.architecture)) for member in page.members]
+            rows += [ground.space.parse(member.architecture) for member in page.members]
             if not page.truncated:
                 return rows
 
     return asyncio.run(work())
 
 
-def language(
-    operator: str, found: Counter[str], judge: Judge, device: str, dataset: str, seed: int, budget: int
-) -> list[int]:
+def language(operator: str, found: Counter[str], ground: Ground, seed: int, budget: int) -> Found:
     """The architectures an operator that asks the local model pays for; `found` counts what it proposed."""
 
-    async def work(store: str) -> list[int]:
+    async def work(store: str) -> Found:
         async with open_laboratory(store=store) as lab:
             started = await lab.start_search(
-                device=device,
-                dataset=dataset,
+                **ground.asked,
                 seed=seed,
                 evaluations=budget,
                 operator=operator,
@@ -125,7 +120,7 @@ def language(
             found["proposals"] += sum(len(answer.get("offspring", [])) for answer in answers)
             found["valid"] += sum(origin.reason != r.BRED for origin in origins.values())
             found["rules"] += front["rules"]
-            return [judge.row(SPACE.parse(member.architecture)) for member in made]
+            return [ground.space.parse(member.architecture) for member in made]
 
     with tempfile.TemporaryDirectory() as folder:
         return asyncio.run(work(f"sqlite:///{folder}/llmnas.db"))
@@ -134,62 +129,83 @@ def language(
 def baseline(name: str) -> Method:
     """One of `llmnas_mcp.baselines`."""
 
-    def method(judge: Judge, device: str, dataset: str, seed: int, budget: int) -> list[int]:  # noqa: ARG001
-        return list(baselines.run(baselines.METHODS[name], baselines.Problem(judge.landscape, budget), seed).paid)
+    def method(ground: Ground, seed: int, budget: int) -> Found:
+        return baselines.run(baselines.METHODS[name], baselines.Problem(ground.landscape, budget), seed).architectures
 
     return method
 
 
 METHODS: dict[str, Method] = {"evolution": evolution, "nsga2": baseline("nsga2"), "random": baseline("random")}
+Job = tuple[str, str, str, Path, int, list[int], str | None]
+Points = dict[tuple[str, int], NDArray[np.float64]]
 
 
-def shares(job: tuple[str, str, int, list[int], str | None]) -> tuple[dict[tuple[str, int], float], Counter[str]]:
-    """The share each method reaches on one device with one seed, by method and budget; and what a model proposed."""
-    device, dataset, seed, budgets, operator = job
-    judge, found = Judge(device, dataset), Counter[str]()
+def find(job: Job) -> tuple[Points, NDArray[np.float64] | None, Counter[str]]:
+    """What each method finds for one cost with one seed; the best front there is; and what a model proposed."""
+    space, dataset, cost, data, seed, budgets, operator = job
+    os.environ["LLMNAS_DATA"] = str(data)
+    ground, found = Ground(space, dataset, cost, data), Counter[str]()
     methods = METHODS
     if operator:
         asked = functools.partial(language, operator, found)
         methods = {operator: asked, "evolution": evolution, "random": baseline("random")}
-    return {
-        (name, budget): judge.share(method(judge, device, dataset, seed, budget))
+    points = {
+        (name, budget): ground.points(method(ground, seed, budget))
         for name, method in methods.items()
         for budget in budgets
-    }, found
+    }
+    return points, ground.landscape.best_front(NO_LIMITS, ground.scale), found
 
 
 def main() -> None:
-    """Print a table: devices and budgets down, methods across, mean over seeds; then the mean over devices."""
+    """Print a table: costs and budgets down, methods across, mean (deviation) over seeds; then the mean over costs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--operator", choices=sorted(set(LANGUAGE) - {"claude"}), help="with the local model")
+    parser.add_argument("--space", default="nasbench201", help="a name, or FILE.py:CLASS")
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--budgets", type=int, nargs="+")
-    parser.add_argument("--devices", nargs="+", choices=list(DEVICES))
+    parser.add_argument("--costs", nargs="+", choices=[*DEVICES, *ANYWHERE])
     parser.add_argument("--dataset", default="cifar10")
+    parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "llmnas-search-quality")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
+    os.environ["LLMNAS_DATA"] = str(args.data)
+    space = known_name(args.space)
     seeds = args.seeds or (3 if args.operator else 10)
     budgets = args.budgets or ([120] if args.operator else [100, 200, 400])
-    devices = args.devices or (["raspi4"] if args.operator else list(DEVICES))
-    jobs = list(itertools.product(devices, [args.dataset], range(seeds), [budgets], [args.operator]))
-    results: dict[tuple[str, str, int], list[float]] = {}
+    costs = args.costs or (["raspi4"] if args.operator else list(DEVICES))
+    jobs = list(
+        itertools.product([space], [args.dataset], costs, [args.data], range(seeds), [budgets], [args.operator])
+    )
+    points: dict[tuple[str, str, int], list[NDArray[np.float64]]] = {}
+    best: dict[str, NDArray[np.float64] | None] = {}
     found = Counter[str]()
     with ProcessPoolExecutor(args.jobs) as pool:
-        for done, (job, (reached, proposed)) in enumerate(zip(jobs, pool.map(shares, jobs), strict=True), start=1):
-            print(f"\r{done}/{len(jobs)} runs", end="", flush=True)
+        for done, (job, (its, front, proposed)) in enumerate(zip(jobs, pool.map(find, jobs), strict=True), start=1):
+            print(f"\r{done}/{len(jobs)} runs", end="", flush=True, file=sys.stderr)
             found += proposed
-            for (method, budget), share in reached.items():
-                results.setdefault((job[0], method, budget), []).append(share)
+            best[job[2]] = front
+            for (method, budget), own in its.items():
+                points.setdefault((job[2], method, budget), []).append(own)
+    exhaustive = all(front is not None for front in best.values())
+    results: dict[tuple[str, str, int], list[float]] = {}
+    for cost in costs:
+        union = np.vstack([own for (of, _, _), runs in points.items() for own in runs if of == cost])
+        most = hypervolume(union if best[cost] is None else best[cost], REFERENCE)
+        for (of, method, budget), runs in points.items():
+            if of == cost:
+                results[cost, method, budget] = [hypervolume(own, REFERENCE) / most for own in runs]
     methods = list(dict.fromkeys(method for _, method, _ in results))
-    print(f"\n\nhypervolume share, {args.dataset}, mean of {seeds} seeds")
-    print(f"{'':>10}{'budget':>8}" + "".join(f"{name:>15}" for name in methods))
-    for device in devices:
+    what = "of the exhaustive front" if exhaustive else "of all fronts found together"
+    print(f"\nhypervolume as a share {what}, {space}, {args.dataset}, mean (deviation) of {seeds} seeds")
+    print(f"{'':>10}{'budget':>8}" + "".join(f"{name:>18}" for name in methods))
+    for cost in costs:
         for budget in budgets:
-            row = [np.mean(results[device, name, budget]) for name in methods]
-            print(f"{device:>10}{budget:>8}" + "".join(f"{value:>15.4f}" for value in row))
+            rows = [results[cost, name, budget] for name in methods]
+            print(f"{cost:>10}{budget:>8}" + "".join(f"{np.mean(row):>10.4f} ({np.std(row):.4f})" for row in rows))
     for budget in budgets:
-        row = [np.mean([results[d, name, budget] for d in devices]) for name in methods]
-        print(f"{'all':>10}{budget:>8}" + "".join(f"{value:>15.4f}" for value in row))
+        row = [np.mean([results[cost, name, budget] for cost in costs]) for name in methods]
+        print(f"{'all':>10}{budget:>8}" + "".join(f"{value:>10.4f}{'':>9}" for value in row))
     if found["calls"]:
         print(
             f"\n{args.operator}: {found['calls']} calls, {found['seconds'] / found['calls']:.1f} s each;"

@@ -38,7 +38,7 @@ class Truth:
         table = pd.DataFrame({"cost": latency, "error": -accuracy[latency.index]})
         table = (table - table.min()) / (table.max() - table.min())
         self.best = hypervolume(table.to_numpy(), (1, 1))
-        names = [SPACE.format(genotype) for genotype in judge.landscape.genotypes]
+        names = [SPACE.format(tuple(genotype)) for genotype in judge.genotypes.tolist()]
         self.points: NDArray[np.float64] = table.reindex(names).to_numpy()
 
     def share(self, rows: NDArray[np.int_]) -> float:
@@ -50,8 +50,7 @@ class Truth:
 def kept(judge: Judge, rows: NDArray[np.int_], margin: tuple[float, float]) -> NDArray[np.int_]:
     """Of these rows, those on the front or within the margins of it."""
     score, times = margin
-    landscape = judge.landscape
-    slack = landscape.scale.margins(list(landscape.costs.values[rows]), times * landscape.costs.errors[rows], score)
+    slack = judge.scale.margins(list(judge.costs.values[rows]), times * judge.costs.errors[rows], score)
     return rows[near_front_of(judge.points[rows], slack)]
 
 

@@ -1,4 +1,4 @@
-"""Computes the shipped atlases: the proxies of every distinct architecture of a space for each known dataset.
+"""Computes the shipped atlases: the proxies of every architecture of a space's reference for each of its datasets.
 
     python scripts/build_atlas.py [--space nasbench201] [--dataset cifar10 ...] [--workers N] [--work FOLDER]
 
@@ -14,7 +14,6 @@ import json
 import os
 import tempfile
 import time
-from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ import torch
 
 from llmnas_mcp.scoring import atlas, engine
 from llmnas_mcp.spaces import DATASETS, SPACES, Dataset, Genotype
+from llmnas_mcp.spaces.reference import reference_of
 
 
 def measured(lines: Path) -> dict[Genotype, tuple[float, ...]]:
@@ -49,7 +49,8 @@ def build(space_name: str, dataset: Dataset, work: Path, workers: int) -> Path:
     name = atlas.file_name(space, dataset)
     lines = work / f"{name}.jsonl"
     known = measured(lines)
-    todo = [g for g in map(tuple, space.distinct().tolist()) if g not in known]
+    reference = reference_of(space, dataset)
+    todo = [g for g in reference.rows if g not in known]
     np.random.default_rng(0).shuffle(todo)
     start = time.perf_counter()
     with lines.open("a") as out, ProcessPoolExecutor(workers) as pool:
@@ -64,7 +65,7 @@ def build(space_name: str, dataset: Dataset, work: Path, workers: int) -> Path:
                 left = spent / done * (len(todo) - done)
                 print(f"{name}: {done} of {len(todo)}, {spent:.0f} s spent, {left:.0f} s left", flush=True)
 
-    members = Counter(space.canonical(genotype) for genotype in space.genotypes())
+    members = dict(zip(reference.rows, reference.weights.tolist(), strict=True))
     atlas.make(members, known).save(atlas.SHIPPED / name)
     return atlas.SHIPPED / name
 
@@ -73,12 +74,12 @@ def main() -> None:
     """Build the atlases asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--space", default="nasbench201", choices=SPACES)
-    parser.add_argument("--dataset", nargs="+", default=list(DATASETS), choices=DATASETS)
+    parser.add_argument("--dataset", nargs="+", choices=DATASETS, help="default: all of the space")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "llmnas-atlas")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    for dataset in args.dataset:
+    for dataset in args.dataset or SPACES[args.space].datasets or ():
         path = build(args.space, DATASETS[dataset], args.work, args.workers)
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
 

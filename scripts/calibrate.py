@@ -20,12 +20,12 @@ from scipy.stats import kendalltau, spearmanr
 
 from llmnas_mcp.scoring import score_of
 from llmnas_mcp.scoring.calibration import FILE
-from llmnas_mcp.spaces import DATASETS, Dataset, SearchSpace, get_space
+from llmnas_mcp.spaces import DATASETS, Dataset, Space, get_space
 
 RESAMPLES, SEED = 1000, 0
 
 
-def calibrate(space: SearchSpace, dataset: Dataset, table: pd.DataFrame) -> list[dict[str, object]]:
+def calibrate(space: Space, dataset: Dataset, table: pd.DataFrame) -> list[dict[str, object]]:
     """One row for the score, then one per proxy."""
     genotypes = [space.parse(architecture) for architecture in table.arch_str]
     found = score_of(space, genotypes, dataset=dataset, data=Path("none"))

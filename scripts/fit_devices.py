@@ -25,7 +25,7 @@ from torch import nn
 
 from llmnas_mcp.devices.catalogue import COLUMNS
 from llmnas_mcp.devices.predictor import FOLDER, evaluate, features, held_out, one_hot
-from llmnas_mcp.spaces import SearchSpace, get_space
+from llmnas_mcp.spaces import Space, get_space
 
 SEED, FRACTION = 0, 0.12
 TOGETHER = {"32px": ("cifar10", "cifar100"), "16px": ("ImageNet16-120",)}
@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 Model = dict[str, NDArray[Any]]
 
 
-def read(folder: Path, space: SearchSpace, datasets: tuple[str, ...]) -> dict[str, Array]:
+def read(folder: Path, space: Space, datasets: tuple[str, ...]) -> dict[str, Array]:
     """Every column we predict, as dataset/column, in the order of `space.genotypes()`; NaN where it cannot run."""
     found = {}
     for dataset in datasets:
@@ -93,11 +93,11 @@ def fit_network(x: NDArray[np.float32], targets: Array, seed: int) -> Model:
     return model
 
 
-def fit(space: SearchSpace, table: dict[str, Array], out: NDArray[np.bool_]) -> Model:
+def fit(space: Space, table: dict[str, Array], out: NDArray[np.bool_]) -> Model:
     """The models fitted to the cells not in `out`, with their errors on those in it."""
     cells = np.array(list(space.genotypes()))
     x = features(space, cells).astype(np.float32)
-    choices = len(space.choices[0])
+    choices = len(space.values[0])
     exact = [name for name in table if is_sum(cells[~out], table[name][~out], choices)]
     boards = [name for name in table if name not in exact]
     edges = fit_edges(cells, np.column_stack([table[n] for n in exact]), ~out, choices)

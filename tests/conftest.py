@@ -18,7 +18,7 @@ import pytest
 
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
-from llmnas_mcp.spaces import SearchSpace, get_space
+from llmnas_mcp.spaces import Space, get_space
 from tests import postgres as pg
 from tests.thorough import ALL, examples
 
@@ -123,7 +123,7 @@ def measured() -> Path:
 
 
 @pytest.fixture
-def space() -> SearchSpace:
+def space() -> Space:
     return get_space("nasbench201")
 
 

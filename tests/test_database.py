@@ -89,7 +89,8 @@ def test_an_older_store_keeps_all_it_has_and_its_search_goes_on(older: Path, tmp
     asked = Exchanges(f"sqlite:///{older}", f"{SEARCH}-x")
     after = [line for line in dump(older) if line.startswith("INSERT")]
     # What a column that came later holds is what all had until then.
-    now = [line.replace("');", "','zero-cost');") if '"searches"' in line else line for line in before]
+    later = "','zero-cost',NULL,NULL,'clusters');"
+    now = [line.replace("');", later) if '"searches"' in line else line for line in before]
     assert [line for line in after if "_version" not in line] == now
     assert [line.split(" VALUES")[1] for line in after if "_version" in line] == [
         f"('{schema.newest}');" for schema in (exchanges.SCHEMA, store.SCHEMA)
@@ -103,6 +104,47 @@ def test_an_older_store_keeps_all_it_has_and_its_search_goes_on(older: Path, tmp
     assert asked.options({}) == {"model": "claude-x", "max_cost": 1.5}
     lab.close()
     asked.close()
+
+
+def test_what_an_upgrade_makes_anew_keeps_its_rows_and_who_refers_to_it(new_store: Callable[[], str]) -> None:
+    url = new_store()
+    engine = database.connect(url, replace(store.SCHEMA, metadata=sa.MetaData()))
+    script = ScriptDirectory(store.SCHEMA.revisions, version_locations=[store.SCHEMA.revisions])
+    search = {"space": "nasbench201", "dataset": "cifar10", "device": "fpga", "objective": "latency", "seed": 3}
+    search |= {"search_id": SEARCH, "operator": "x", "evaluations": 40, "offspring": 6, "cost_low": 1, "cost_high": 9}
+    search |= {"niches": [[73306, 802426]], "created": "2026-11-24", "scored_by": "params"}
+    member = {"search_id": SEARCH, "architecture": "a", "niche": 0, "round": 1, "score": 0.5, "cost": 2.0}
+    member |= {"params": 101306, "score_source": "computed", "cost_source": "fitted", "origin": {}}
+    rule = {"search_id": SEARCH, "niche": 0, "version": 1, "rule_id": "0.1", "content": {}, "status": "active"}
+    rule |= {"author": "x", "round": 1}
+    with engine.begin() as connection:
+        with Operations.context(MigrationContext.configure(connection)):
+            for revision in reversed(list(script.walk_revisions("base", "0004"))):
+                revision.module.upgrade()
+        for table, row in ((store.searches, search), (store.members, member), (store.rules, rule)):
+            connection.execute(table.insert().values(row))
+        connection.execute(store.SCHEMA.table.update().values(version_num="0004"))
+    engine.dispose()
+    engine = database.connect(url, store.SCHEMA)
+    with engine.begin() as connection:
+        (found,) = connection.execute(sa.select(store.searches)).mappings()
+        assert found == {"max_cost": None, "rounds": None} | search | {
+            "max_macs": None,
+            "max_params": None,
+            "cut": "clusters",
+        }
+        context = MigrationContext.configure(
+            connection, opts={"version_table": store.SCHEMA.version, "compare_server_default": True}
+        )
+        assert compare_metadata(context, store.metadata) == []
+        for table in (store.members, store.rules):
+            assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 1
+            with pytest.raises(sa.exc.IntegrityError), connection.begin_nested():
+                connection.execute(table.update().values(search_id="no such search"))
+        with pytest.raises(sa.exc.IntegrityError), connection.begin_nested():
+            connection.execute(store.searches.delete())
+        connection.execute(store.searches.insert().values(search | {"search_id": "y", "device": None}))
+    engine.dispose()
 
 
 def test_an_older_store_gets_the_indexes_of_a_new_one(older: Path, tmp_path: Path) -> None:

@@ -31,9 +31,11 @@ class Settings(BaseModel):
 
     space: str
     dataset: str
-    device: str
+    device: str | None
     objective: str
     max_cost: float | None
+    max_macs: float | None = None
+    max_params: float | None = None
     evaluations: int
     rounds: int | None
     offspring: int

@@ -35,9 +35,18 @@ __all__ = [
 
 
 def exhaustive(problem: Problem, seed: int) -> None:  # noqa: ARG001 - it has nothing to draw
-    """Every architecture there is, whatever the budget: what the score can give, the ceiling of all methods."""
-    problem.budget = int(problem.runs.sum())
-    problem.evaluate(problem.landscape.genotypes)
+    """Every architecture there is, whatever the budget: what the score can give, the ceiling of all methods.
+
+    Raises LabError where nobody lists them all.
+    """
+    known = problem.landscape.candidates(problem.limits)
+    if not known.complete:
+        raise LabError(
+            f"Space {problem.space.name} has {problem.space.size:,} architectures, too many for the method exhaustive:"
+            " choose another."
+        )
+    problem.budget = len(known.genotypes)
+    problem.evaluate(known.genotypes)
 
 
 METHODS: dict[str, Method] = {
@@ -104,7 +113,9 @@ def of_search(
     for number, name in enumerate(names):
         problems = []
         for seed in range(seeds):
-            problems.append(run(METHODS[name], Problem(handle.landscape, evaluations, handle.max_cost), seed))
+            problems.append(
+                run(METHODS[name], Problem(handle.landscape, evaluations, handle.limits, handle.scale), seed)
+            )
             if progress:
                 progress(number * seeds + seed + 1, len(names) * seeds)
         found.append(_baseline(name, problems))
@@ -119,13 +130,13 @@ def _baseline(name: str, problems: Sequence[Problem]) -> Baseline | None:
     means = [(n, float(np.mean([own[i][1] for own in curves]))) for i, (n, _) in enumerate(shortest)]
     ends = [own[-1][1] for own in curves]
     first = problems[0]
-    kept = [list(first.paid)[i] for i in front_of(first.points)]
-    costs = first.landscape.costs.values
+    kept = [first.architectures[i] for i in front_of(first.points)]
+    costs = first.costs(kept)
     return Baseline(
         name=name,
         seeds=len(problems),
         curve=means,
         low=min(ends),
         high=max(ends),
-        front=[(1 - first.paid[row][1], float(costs[row])) for row in kept],
+        front=[(1 - first.paid[g][1], float(cost)) for g, cost in zip(kept, costs, strict=True)],
     )

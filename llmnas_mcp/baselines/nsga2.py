@@ -22,7 +22,7 @@ def nsga2(problem: Problem, seed: int) -> None:
     from pymoo.operators.sampling.rnd import IntegerRandomSampling
     from pymoo.optimize import minimize
 
-    most = np.array([len(c) - 1 for c in problem.space.choices])
+    most = np.array([len(values) - 1 for values in problem.space.values])
 
     class Redraw(Mutation):  # type: ignore[misc]
         def _do(self, _: Any, X: Any, *__: Any, random_state: Any = None, **___: Any) -> Any:  # noqa: N803

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmnas_mcp.pareto import hypervolume
-from llmnas_mcp.search.landscape import Landscape
-from llmnas_mcp.search.members import REFERENCE
+from llmnas_mcp.search.landscape import NO_LIMITS, Landscape, Limits
+from llmnas_mcp.search.members import REFERENCE, Scale
 from llmnas_mcp.spaces import Genotype, Genotypes
 
 Float = NDArray[np.float64]
@@ -22,27 +22,30 @@ class BudgetUsed(Exception):  # noqa: N818 - the end of a run, not an error of a
 
 
 class Problem:
-    """What a method may know of a space, a device and a budget.
+    """What a method may know of a space, a device and a budget; `paid` has what it has paid for, in order.
 
-    `paid` are the rows of the landscape it has paid for, in order.
+    scale: of the costs, by default that of all within the limits.
     """
 
-    def __init__(self, landscape: Landscape, evaluations: int, max_cost: float | None = None) -> None:
-        self.landscape, self.space = landscape, landscape.space
-        self.runs = landscape.admissible(max_cost)
-        self.budget = min(evaluations, int(self.runs.sum()))
-        self.paid: dict[int, tuple[float, float]] = {}
+    def __init__(
+        self, landscape: Landscape, evaluations: int, limits: Limits = NO_LIMITS, scale: Scale | None = None
+    ) -> None:
+        self.landscape, self.space, self.limits = landscape, landscape.space, limits
+        known = landscape.candidates(limits)
+        self.scale = scale or known.scale
+        self.budget = min(evaluations, len(known.genotypes)) if known.complete else evaluations
+        self.paid: dict[Genotype, tuple[float, float]] = {}
         self._asked = 0
 
-    def rows(self, genotypes: Genotypes) -> NDArray[np.int64]:
-        """The distinct architecture each genotype is, shape (n,)."""
-        known, canonical = self.landscape.rows, self.space.canonical
-        return np.array([known[canonical(tuple(map(int, genotype)))] for genotype in genotypes], dtype=np.int64)
+    def canonical(self, genotypes: Genotypes) -> list[Genotype]:
+        """The canonical form of each genotype."""
+        return [self.space.canonical(tuple(map(int, genotype))) for genotype in genotypes]
 
     def costs(self, genotypes: Genotypes) -> Float:
         """The cost of each canonical form in the landscape's unit (down), shape (n,); NaN outside the limits. Free."""
-        rows = self.rows(genotypes)
-        return np.where(self.runs[rows], self.landscape.costs.values[rows], np.nan)
+        own = self.canonical(genotypes)
+        costs = self.landscape.costs(own).values
+        return np.where(self.landscape.excess(own, self.limits) == 0, costs, np.nan)
 
     def evaluate(self, genotypes: Genotypes) -> Float:
         """Scaled cost and 1 - score of each, both minimised and in [0, 1], shape (n, 2).
@@ -50,29 +53,28 @@ class Problem:
         What is outside the limits is infinite, and costs nothing. Raises BudgetUsed at the first new architecture
         beyond the budget.
         """
-        rows = self.rows(genotypes)
-        points = np.full((len(rows), 2), np.inf)
-        for i, row in enumerate(rows.tolist()):
+        own = self.canonical(genotypes)
+        points = np.full((len(own), 2), np.inf)
+        for i, (genotype, cost) in enumerate(zip(own, self.costs(own).tolist(), strict=True)):
             self._asked += 1
-            if self.runs[row]:
-                if row not in self.paid:
+            if not np.isnan(cost):
+                if genotype not in self.paid:
                     if len(self.paid) >= self.budget:
                         raise BudgetUsed
-                    self.paid[row] = self._point(row)
-                points[i] = self.paid[row]
+                    self.paid[genotype] = self._point(genotype, cost)
+                points[i] = self.paid[genotype]
         if len(self.paid) >= self.budget or self._asked > PATIENCE * (self.budget + 100):
             raise BudgetUsed
         return points
 
-    def _point(self, row: int) -> tuple[float, float]:
-        score = self.landscape.scores([self.landscape.genotypes[row]]).score
-        (point,) = self.landscape.scale.objectives(list(score), [self.landscape.costs.values[row]])
+    def _point(self, genotype: Genotype, cost: float) -> tuple[float, float]:
+        (point,) = self.scale.objectives(list(self.landscape.scores([genotype]).score), [cost])
         return float(point[0]), float(point[1])
 
     @property
     def architectures(self) -> list[Genotype]:
         """What was paid for, in order, as canonical genotypes."""
-        return [self.landscape.genotypes[row] for row in self.paid]
+        return list(self.paid)
 
     @property
     def points(self) -> Float:

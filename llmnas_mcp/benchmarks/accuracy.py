@@ -12,7 +12,7 @@ from llmnas_mcp.benchmarks.importers import column_of
 from llmnas_mcp.benchmarks.surrogate import SOURCE, fits, predict
 from llmnas_mcp.benchmarks.tables import accuracy_table, imported_accuracies
 from llmnas_mcp.errors import DataError
-from llmnas_mcp.spaces import Genotypes, SearchSpace
+from llmnas_mcp.spaces import Genotypes, Space
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Accuracies:
     errors: NDArray[np.float64]
 
 
-def accuracy_of(space: SearchSpace, genotypes: Genotypes, *, dataset: str, data: Path) -> Accuracies:
+def accuracy_of(space: Space, genotypes: Genotypes, *, dataset: str, data: Path) -> Accuracies:
     """Test accuracy after 200 epochs of training, mean over training seeds, of each architecture as given, shape (n,).
 
     A table imported into the folder `data` comes first; cells it lacks are estimated by the model fitted to

@@ -19,7 +19,7 @@ from llmnas_mcp.measured import (
     readable,
     starts_with,
 )
-from llmnas_mcp.spaces import DATASETS, SearchSpace
+from llmnas_mcp.spaces import DATASETS, Space
 
 SUFFIX = "_test_200"
 Found = dict[str, NDArray[np.float64]]
@@ -34,7 +34,7 @@ def column_of(dataset: str) -> str:
     return dataset.lower().replace("-", "_") + SUFFIX
 
 
-def read_accuracies(path: Path, space: SearchSpace, dataset: str | None) -> Found:
+def read_accuracies(path: Path, space: Space, dataset: str | None) -> Found:
     """Test accuracies in %, NaN where not in the file, in the order of `space.genotypes()`, by dataset.
 
     All datasets of the file, or the one named. Raises DataError that names file, row, value and fix; NoColumnsError,

@@ -17,7 +17,7 @@ from llmnas_mcp.benchmarks.accuracy import accuracy_of
 from llmnas_mcp.devices import Objective, cost_of
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.pareto import front_of, hypervolume, igd, igd_plus
-from llmnas_mcp.spaces import Genotypes, SearchSpace
+from llmnas_mcp.spaces import Genotypes, Space, dataset_shape
 
 REFERENCE = (1.0, 1.0)
 
@@ -48,7 +48,7 @@ class Judge:
     that is off, in points of accuracy and as a share of the cost. source says what all of it comes from.
     """
 
-    space: SearchSpace = field(repr=False)
+    space: Space = field(repr=False)
     accuracy: NDArray[np.float64] = field(repr=False)
     cost: NDArray[np.float64] = field(repr=False)
     points: NDArray[np.float64] = field(repr=False)
@@ -61,17 +61,20 @@ class Judge:
     @classmethod
     def of(
         cls,
-        space: SearchSpace,
+        space: Space,
         dataset: str,
-        device: str,
+        device: str | None,
         objective: Objective,
         data: Path,
         max_cost: float | None = None,
+        max_macs: float | None = None,
+        max_params: float | None = None,
     ) -> Judge:
         """A judge by the tables in the folder `data`; what these lack is estimated, see `accuracy_of` and `cost_of`.
 
-        With `max_cost` (ms or mJ) only architectures within it count, in the exact front and in what is judged; the
-        scale stays that of the whole space. Raises what those two raise, and DataError where nothing is within it.
+        With `max_cost` (ms, mJ or M), `max_macs` or `max_params` (M) only architectures within these count, in the
+        exact front and in what is judged; the scale stays that of the whole space. Raises what those two raise, and
+        DataError where nothing is within the limits.
 
         >>> from llmnas_mcp.spaces import get_space
         >>> judge = Judge.of(get_space("nasbench201"), "cifar10", "fpga", "latency", Path("none"))
@@ -86,9 +89,14 @@ class Judge:
         within = ~np.isnan(objectives[:, 0])
         if max_cost is not None:
             within &= costs.values <= max_cost
+        for count, most in ((space.macs, max_macs), (space.params, max_params)):
+            if most is not None:
+                within &= count(genotypes, dataset_shape(dataset)) / 1e6 <= most
         if not within.any():
             limit = "" if max_cost is None else f" within {max_cost:g} {costs.unit}; raise the limit"
-            raise DataError(f"No architecture of {space.name} with a known accuracy runs on {device}{limit}.")
+            raise DataError(
+                f"No architecture of {space.name} with a known accuracy runs{f' on {device}' if device else ''}{limit}."
+            )
         low, high = np.nanmin(objectives, 0), np.nanmax(objectives, 0)
         points = (objectives - low) / np.maximum(high - low, 1e-12)
         points[~within] = np.nan

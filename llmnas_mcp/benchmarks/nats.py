@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from llmnas_mcp.devices.unpickler import load_plain
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.measured import Columns, starts_with
-from llmnas_mcp.spaces import DATASETS, SearchSpace
+from llmnas_mcp.spaces import DATASETS, Space
 
 META = "meta.pickle.pbz2"
 EPOCHS = "200"
@@ -33,7 +33,7 @@ def is_nats(path: Path) -> bool:
 
 
 def read_nats(
-    path: Path, space: SearchSpace, dataset: str | None, number: Callable[[str, object], float]
+    path: Path, space: Space, dataset: str | None, number: Callable[[str, object], float]
 ) -> dict[str, NDArray[np.float64]]:
     """Test accuracies by dataset as `importers.read_accuracies` gives them, the mean of the seeds there are.
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmnas_mcp.devices.predictor import held_out, load, one_hot
-from llmnas_mcp.spaces import Genotypes, SearchSpace, dataset_shape
+from llmnas_mcp.spaces import Genotypes, Space, dataset_shape
 from llmnas_mcp.spaces.nasbench201.encoding import OPERATIONS
 from llmnas_mcp.spaces.nasbench201.topology import NONE
 
@@ -47,7 +47,7 @@ class Fit:
 
 
 @cache
-def fits(space: SearchSpace) -> dict[str, Fit]:
+def fits(space: Space) -> dict[str, Fit]:
     """What was fitted for a space, by dataset.
 
     >>> from llmnas_mcp.spaces import get_space
@@ -64,7 +64,7 @@ def fits(space: SearchSpace) -> dict[str, Fit]:
     }
 
 
-def predict(space: SearchSpace, genotypes: Genotypes, dataset: str) -> Float:
+def predict(space: Space, genotypes: Genotypes, dataset: str) -> Float:
     """Estimated top-1 test accuracy after 200 epochs, in %, of each architecture, shape (n,).
 
     The same for all cells that compute the same. Raises KeyError for a dataset that `fits` does not have.
@@ -81,12 +81,12 @@ def predict(space: SearchSpace, genotypes: Genotypes, dataset: str) -> Float:
     return np.where(learns(canonical), accuracy, 100 / dataset_shape(dataset).classes)
 
 
-def held_out_cells(space: SearchSpace, *, seed: int, fraction: float, many: int = MANY) -> NDArray[np.bool_]:
+def held_out_cells(space: Space, *, seed: int, fraction: float, many: int = MANY) -> NDArray[np.bool_]:
     """Which cells are kept from the fit, shape (size,): all cells of a fraction of the classes with fewer than `many`.
 
     >>> from llmnas_mcp.spaces import get_space
     >>> int(held_out_cells(get_space("nasbench201"), seed=0, fraction=0.12).sum())
-    1056
+    963
     """
     canonical = space.index_of([space.canonical(cell) for cell in space.genotypes()])
     counts = np.bincount(canonical)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from llmnas_mcp.benchmarks.importers import Found, read_accuracies
 from llmnas_mcp.benchmarks.nats import is_nats
+from llmnas_mcp.devices import layers
 from llmnas_mcp.devices.importers import Tables, read_tables
 from llmnas_mcp.devices.tables import ImportedTable, store_tables
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.measured import DATASET_NAME, NoColumnsError, joined, load_arrays, save_arrays, table_name
-from llmnas_mcp.spaces import SearchSpace
+from llmnas_mcp.spaces import Space
 
 PREFIX = "accuracy"
 
@@ -39,9 +40,7 @@ class ImportedAccuracies:
     cells: int
 
 
-def import_accuracies(
-    path: Path, space: SearchSpace, data: Path, dataset: str | None = None
-) -> list[ImportedAccuracies]:
+def import_accuracies(path: Path, space: Space, data: Path, dataset: str | None = None) -> list[ImportedAccuracies]:
     """Import trained accuracies into the folder `data`, of all datasets in a file or the one named.
 
     A CSV, plain or gzipped, has `arch_str` and columns like `cifar10_test_200`: top-1 test accuracy in % after 200
@@ -52,12 +51,14 @@ def import_accuracies(
 
 
 def import_measured(
-    path: Path, space: SearchSpace, data: Path, dataset: str | None = None
+    path: Path, space: Space, data: Path, dataset: str | None = None
 ) -> tuple[list[ImportedTable], list[ImportedAccuracies]]:
     """Import what a file has, costs of devices (`devices.tables.import_table`) or accuracies or both; or nothing of it.
 
-    Raises DataError that names file, row, value and fix.
+    Of FBNet, whose costs are sums over layers, a table of these. Raises DataError that names file, row, value and fix.
     """
+    if space.name == layers.SPACE:
+        return layers.import_layers(path, data, dataset), []
     costs: Tables = {}
     accuracies: Found = {}
     without: list[str] = []
@@ -80,7 +81,7 @@ def imported_accuracies(data: Path) -> list[ImportedAccuracies]:
     return [_describe(space, dataset, table) for space, dataset, table in loaded]
 
 
-def accuracy_table(space: SearchSpace, dataset: str, data: Path) -> AccuracyTable | None:
+def accuracy_table(space: Space, dataset: str, data: Path) -> AccuracyTable | None:
     """The imported accuracies of a space and dataset; None when there are none."""
     path = _file(space, dataset, data)
     if not DATASET_NAME.fullmatch(dataset) or not path.exists():
@@ -91,7 +92,7 @@ def accuracy_table(space: SearchSpace, dataset: str, data: Path) -> AccuracyTabl
     return table
 
 
-def _file(space: SearchSpace, dataset: str, data: Path) -> Path:
+def _file(space: Space, dataset: str, data: Path) -> Path:
     return data / f"{PREFIX}.{space.name}.{dataset}.npz"
 
 
@@ -99,7 +100,7 @@ def _describe(space: str, dataset: str, table: AccuracyTable) -> ImportedAccurac
     return ImportedAccuracies(space, dataset, table.name, int((~np.isnan(table.values)).sum()))
 
 
-def _store(found: Found, path: Path, space: SearchSpace, data: Path) -> list[ImportedAccuracies]:
+def _store(found: Found, path: Path, space: Space, data: Path) -> list[ImportedAccuracies]:
     name = table_name(path)
     merged = {d: _merge(accuracy_table(space, d, data), AccuracyTable(v, name)) for d, v in found.items()}
     for dataset, table in merged.items():

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Objective = Literal["latency", "energy"]
-Unit = Literal["ms", "mJ"]
+Objective = Literal["latency", "energy", "macs", "params"]
+Unit = Literal["ms", "mJ", "M"]
 
-UNITS: dict[Objective, Unit] = {"latency": "ms", "energy": "mJ"}
+# What costs something on a device, and what is a cost anywhere: multiply-accumulates and parameters, in millions.
+ON_DEVICE: dict[Objective, Unit] = {"latency": "ms", "energy": "mJ"}
+ANYWHERE: dict[Objective, Unit] = {"macs": "M", "params": "M"}
+UNITS: dict[Objective, Unit] = {**ON_DEVICE, **ANYWHERE}
 
 
 @dataclass(frozen=True)
@@ -42,4 +45,4 @@ def column(device: str, objective: Objective) -> str:
     return f"{device}_{objective}"
 
 
-COLUMNS: dict[str, tuple[str, Objective]] = {column(d, o): (d, o) for d in DEVICES for o in UNITS}
+COLUMNS: dict[str, tuple[str, Objective]] = {column(d, o): (d, o) for d in DEVICES for o in ON_DEVICE}

@@ -5,16 +5,18 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmnas_mcp.devices.catalogue import COLUMNS, DEVICES, UNITS, Objective, Unit, column
+from llmnas_mcp.devices import layers, predictor
+from llmnas_mcp.devices.catalogue import ANYWHERE, COLUMNS, DEVICES, UNITS, Objective, Unit, column
 from llmnas_mcp.devices.importers import Column
-from llmnas_mcp.devices.predictor import SOURCE, Fit, fits, predict, refusal
+from llmnas_mcp.devices.predictor import SOURCE, Fit, refusal
 from llmnas_mcp.devices.tables import imported_tables, load_columns
-from llmnas_mcp.errors import DataError, UnknownNameError
-from llmnas_mcp.spaces import DATASETS, Genotypes, SearchSpace
+from llmnas_mcp.errors import DataError, LabError, UnknownNameError
+from llmnas_mcp.spaces import DATASETS, Genotypes, Space, dataset_shape
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,12 @@ class CostModel:
 
 
 def cost_of(
-    space: SearchSpace, genotypes: Genotypes, *, device: str, dataset: str, objective: Objective, data: Path
+    space: Space, genotypes: Genotypes, *, device: str | None, dataset: str, objective: Objective, data: Path
 ) -> Costs:
-    """Latency in ms or energy in mJ of each architecture as given, dead operations included, shape (n,).
+    """What each architecture costs as given, dead operations included, shape (n,).
 
-    Tables imported into the folder `data` come first; cells they lack are predicted by the models fitted to
+    Latency in ms or energy in mJ on a device; MACs or parameters in millions, counted, where device is None. Tables
+    imported into the folder `data` come first; what they lack is predicted by the models fitted to
     HW-NAS-Bench (Li et al., ICLR 2021, arXiv 2103.10584), with their error. Raises UnknownNameError for a device or
     objective that does not exist, DataError for a dataset nobody measured and energy nobody published.
 
@@ -63,38 +66,58 @@ def cost_of(
     >>> costs.values.round(4), costs.unit, costs.sources[0]
     (array([8.6786, 1.133 ]), 'ms', 'fitted:hwnasbench')
     """
-    table, fit = _find(space, device, dataset, objective, data)
     count = len(genotypes)
+    if objective in ANYWHERE:
+        counted = getattr(space, objective)(genotypes, dataset_shape(dataset)) if count else np.empty(0)
+        return Costs(counted / 1e6, UNITS[objective], ("computed",) * count, np.full(count, np.nan), (None,) * count)
+    if device is None:
+        raise LabError(f"A search for {objective} needs a device: give one, or the objective {' or '.join(ANYWHERE)}.")
+    table, fit = _find(space, genotypes, device, dataset, objective, data)
     values, errors = np.full(count, np.nan), np.full(count, np.nan)
     sources: list[str] = [SOURCE] * count
     reasons: list[str | None] = [None] * count
     if fit is not None:
-        values = predict(space, genotypes, dataset, column(device, objective))
+        values = _fitted(space).predict(space, genotypes, dataset, column(device, objective))
         errors[~np.isnan(values)] = fit.error
     if table is not None:
-        index = space.index_of(genotypes)
-        measured = (table.cannot_run | ~np.isnan(table.values))[index] | (fit is None)
-        values, errors = np.where(measured, table.values[index], values), np.where(measured, np.nan, errors)
+        measured = (table.cannot_run | ~np.isnan(table.values)) | (fit is None)
+        values, errors = np.where(measured, table.values, values), np.where(measured, np.nan, errors)
         sources = [f"table:{table.name}" if m else SOURCE for m in measured]
     for i in np.flatnonzero(np.isnan(values)).tolist():
         if table is None or not measured[i]:
             reasons[i] = refusal(device, tuple(int(op) for op in genotypes[i]))
-        elif table.cannot_run[index[i]]:
-            reasons[i] = f"{DEVICES[device].title} cannot run this cell, says the table {table.name}."
+        elif table.cannot_run[i]:
+            reasons[i] = f"{DEVICES[device].title} cannot run this architecture, says the table {table.name}."
         else:
-            reasons[i] = f"The table {table.name} does not have this cell, and nothing was fitted for {dataset}."
+            reasons[i] = f"The table {table.name} does not have this one, and nothing was fitted for {dataset}."
     return Costs(values, UNITS[objective], tuple(sources), errors, tuple(reasons))
 
 
-def cost_models(space: SearchSpace, data: Path) -> list[CostModel]:
+def _fitted(space: Space) -> ModuleType:
+    """Where the fitted models of a space are: layer by layer for FBNet, else cell by cell."""
+    return layers if space.name == layers.SPACE else predictor
+
+
+def _measured(space: Space, genotypes: Genotypes, dataset: str, title: str, data: Path) -> Column | None:
+    """What an imported table has of these genotypes, in their order."""
+    if (its := layers.load_layers(space, dataset, data).get(title)) is not None:
+        return Column(its.name, its.of(genotypes), np.zeros(len(genotypes), dtype=bool))
+    found = load_columns(space, dataset, data).get(title)
+    if found is None:
+        return None
+    index = space.index_of(genotypes)
+    return Column(found.name, found.values[index], found.cannot_run[index])
+
+
+def cost_models(space: Space, data: Path) -> list[CostModel]:
     """Every device, objective and dataset that can be answered, by device; an imported table stands before a fit."""
     found = {}
-    for (dataset, title), p in fits(space).items():
+    for (dataset, title), p in _fitted(space).fits(space).items():
         device, objective = COLUMNS[title]
         found[title, dataset] = CostModel(
             *(device, objective, dataset, UNITS[objective], SOURCE, p.error, p.spearman, p.held_out, space.size)
         )
-    for t in imported_tables(data):
+    for t in [*imported_tables(data), *layers.imported_layers(data)]:
         if t.space == space.name:
             found[column(t.device, t.objective), t.dataset] = CostModel(
                 *(t.device, t.objective, t.dataset, UNITS[t.objective], f"table:{t.name}"),
@@ -108,7 +131,7 @@ def cost_models(space: SearchSpace, data: Path) -> list[CostModel]:
 
 
 def _find(
-    space: SearchSpace, device: str, dataset: str, objective: Objective, data: Path
+    space: Space, genotypes: Genotypes, device: str, dataset: str, objective: Objective, data: Path
 ) -> tuple[Column | None, Fit | None]:
     """The table and the fit that answer, at least one of them."""
     if device not in DEVICES:
@@ -116,7 +139,8 @@ def _find(
     if objective not in UNITS:
         raise UnknownNameError("objective", objective, UNITS)
     title = column(device, objective)
-    table, fit = load_columns(space, dataset, data).get(title), fits(space).get((dataset, title))
+    table = _measured(space, genotypes, dataset, title, data)
+    fit = _fitted(space).fits(space).get((dataset, title))
     if table is not None or fit is not None:
         return table, fit
     known = [m.dataset for m in cost_models(space, data) if (m.device, m.objective) == (device, objective)]
@@ -129,6 +153,7 @@ def _find(
     near = difflib.get_close_matches(dataset.lower().replace("-", ""), known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near and near[0] != dataset else ""
     raise DataError(
-        f"Nothing is known of the {objective} of {device} on dataset {dataset[:80]!r}. Datasets available: "
+        f"Nothing is known of the {objective} of {device} on dataset {dataset[:80]!r} in space {space.name}; "
+        f"{' and '.join(ANYWHERE)} need no device. Datasets available: "
         f"{', '.join(known) or 'none'}.{hint} Import a table of it: llmnas data import FILE --dataset NAME."
     )

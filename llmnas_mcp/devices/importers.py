@@ -22,7 +22,7 @@ from llmnas_mcp.measured import (
     starts_with,
     table_name,
 )
-from llmnas_mcp.spaces import DATASETS, SearchSpace
+from llmnas_mcp.spaces import DATASETS, Space
 
 LARGEST = 1e9  # ms or mJ: eleven days a picture; what lies above is in another unit
 CANNOT_RUN = -1  # as HW-NAS-Bench marks cells the Edge TPU refuses
@@ -40,7 +40,7 @@ class Column:
 Tables = dict[str, dict[str, Column]]
 
 
-def read_tables(path: Path, space: SearchSpace, dataset: str | None) -> Tables:
+def read_tables(path: Path, space: Space, dataset: str | None) -> Tables:
     """The columns of every dataset in a file, by dataset and column name.
 
     Raises DataError that names file, row, value and fix; NoColumnsError, which is one, for a CSV without costs.
@@ -71,7 +71,7 @@ def _columns(path: Path, filled: Columns) -> dict[str, Column]:
     return found
 
 
-def _read_csv(path: Path, space: SearchSpace, dataset: str | None) -> Tables:
+def _read_csv(path: Path, space: Space, dataset: str | None) -> Tables:
     with read_csv(path) as (header, rows):
         columns = [c for c in COLUMNS if c in header]
         if "arch_str" not in header or not columns:
@@ -97,7 +97,7 @@ def _dataset_of(path: Path) -> str:
     return found[0]
 
 
-def _read_pickle(path: Path, space: SearchSpace, dataset: str | None) -> Tables:
+def _read_pickle(path: Path, space: Space, dataset: str | None) -> Tables:
     content = load_plain(path)
     datasets = content.get(space.name) if isinstance(content, dict) else None
     if not isinstance(datasets, dict) or not datasets:
@@ -109,7 +109,7 @@ def _read_pickle(path: Path, space: SearchSpace, dataset: str | None) -> Tables:
     return {d: _pickled_columns(path, space, d, datasets[d]) for d in wanted}
 
 
-def _pickled_columns(path: Path, space: SearchSpace, dataset: str, metrics: object) -> dict[str, Column]:
+def _pickled_columns(path: Path, space: Space, dataset: str, metrics: object) -> dict[str, Column]:
     place = f"{path}, {dataset}"
     if not isinstance(metrics, dict) or not (columns := [c for c in COLUMNS if c in metrics]):
         raise DataError(f"{place}: no cost column. Give at least one of {', '.join(COLUMNS)}.")

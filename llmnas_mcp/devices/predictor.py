@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from llmnas_mcp.devices.catalogue import DEVICES, column
 from llmnas_mcp.devices.lowering import CODES, lower
-from llmnas_mcp.spaces import Genotype, Genotypes, SearchSpace
+from llmnas_mcp.spaces import Genotype, Genotypes, Space
 
 FOLDER = Path(__file__).parent / "data"
 SOURCE = "fitted:hwnasbench"
@@ -34,8 +34,9 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted cost: `column` of `everything`, and how far it was off on `held_out` cells kept from the fit."""
+    """A fitted cost: its model and column there, and how far it was off on `held_out` cells kept from the fit."""
 
+    model: int
     column: int
     error: float
     spearman: float
@@ -63,13 +64,14 @@ def load(path: Path) -> dict[str, NDArray[Any]]:
         return {key: array.astype(float) if array.dtype == np.float32 else array for key, array in file.items()}
 
 
-def models(space: SearchSpace) -> list[dict[str, NDArray[Any]]]:
+@cache
+def models(space: Space) -> list[dict[str, NDArray[Any]]]:
     """What was fitted for a space, a file for each resolution of its inputs."""
     return [load(path) for path in sorted(FOLDER.glob(f"{space.name}-*px.npz"))]
 
 
 @cache
-def fits(space: SearchSpace) -> dict[tuple[str, str], Fit]:
+def fits(space: Space) -> dict[tuple[str, str], Fit]:
     """The costs that were fitted for a space, by (dataset, column), as ("cifar10", "raspi4_latency").
 
     >>> from llmnas_mcp.spaces import get_space
@@ -77,36 +79,25 @@ def fits(space: SearchSpace) -> dict[tuple[str, str], Fit]:
     True
     """
     names = ("columns", "error", "spearman", "held_out")
-    figures = [row for model in models(space) for row in zip(*(model[name] for name in names), strict=True)]
     return {
-        tuple(str(name).split("/")): Fit(i, float(error), float(spearman), int(count))  # type: ignore[misc]
-        for i, (name, error, spearman, count) in enumerate(figures)
+        tuple(str(name).split("/")): Fit(number, i, float(error), float(spearman), int(count))  # type: ignore[misc]
+        for number, model in enumerate(models(space))
+        for i, (name, error, spearman, count) in enumerate(zip(*(model[name] for name in names), strict=True))
     }
 
 
-def predict(space: SearchSpace, genotypes: Genotypes, dataset: str, title: str) -> Float:
+def predict(space: Space, genotypes: Genotypes, dataset: str, title: str) -> Float:
     """One fitted cost of each architecture, shape (n,), in ms or mJ: NaN where it cannot run.
 
     >>> from llmnas_mcp.spaces import get_space
     >>> predict(get_space("nasbench201"), [(3, 3, 3, 3, 3, 3)], "cifar10", "fpga_latency").round(4)
     array([8.6786])
     """
-    costs: Float = everything(space)[space.index_of(genotypes), fits(space)[dataset, title].column]
-    return costs
-
-
-@cache
-def everything(space: SearchSpace) -> Float:
-    """Every fitted cost of every architecture, shape (size, columns): under half a second, once in a process.
-
-    Whoever searches has the whole space priced, and whoever asks for one cost asks for more.
-    """
-    cells = np.array(list(space.genotypes()))
-    costs = np.hstack([evaluate(model, space, cells) for model in models(space)])
-    refused = [lower(tuple(cell)).refused is not None for cell in cells.tolist()]
-    for (_, title), fit in fits(space).items():
-        if title == column(REFUSING, "latency"):
-            costs[refused, fit.column] = np.nan
+    fit = fits(space)[dataset, title]
+    cells = np.asarray(genotypes, dtype=int).reshape(-1, len(space.positions))
+    costs: Float = evaluate(models(space)[fit.model], space, cells)[:, fit.column]
+    if title == column(REFUSING, "latency"):
+        costs[[lower(tuple(cell)).refused is not None for cell in cells.tolist()]] = np.nan
     return costs
 
 
@@ -115,10 +106,10 @@ def refusal(device: str, genotype: Genotype) -> str:
     return f"{DEVICES[device].title} cannot run this cell: {lower(genotype).refused}."
 
 
-def features(space: SearchSpace, cells: NDArray[np.int_]) -> Float:
+def features(space: Space, cells: NDArray[np.int_]) -> Float:
     """What the networks read: one-hot operations as given and as they run, shape (n, features)."""
     runs = np.array([lower(tuple(cell)).runs for cell in cells.tolist()]).reshape(cells.shape)
-    return np.hstack([one_hot(cells, len(space.choices[0])), one_hot(runs, CODES)])
+    return np.hstack([one_hot(cells, len(space.values[0])), one_hot(runs, CODES)])
 
 
 def one_hot(codes: NDArray[np.int_], size: int) -> Float:
@@ -131,9 +122,9 @@ def one_hot(codes: NDArray[np.int_], size: int) -> Float:
     return hot
 
 
-def evaluate(model: dict[str, NDArray[Any]], space: SearchSpace, cells: NDArray[np.int_]) -> Float:
+def evaluate(model: dict[str, NDArray[Any]], space: Space, cells: NDArray[np.int_]) -> Float:
     """Costs of cells (n, positions) by a model, shape (n, columns); also of cells that cannot run."""
-    exact = one_hot(cells, len(space.choices[0])) @ model["edge_weights"]
+    exact = one_hot(cells, len(space.values[0])) @ model["edge_weights"]
     first = np.maximum(features(space, cells) @ model["w1"] + model["b1"][:, None], 0)
     second = np.maximum(first @ model["w2"] + model["b2"][:, None], 0)
     logs = (second @ model["w3"] + model["b3"][:, None]).mean(0)

@@ -13,7 +13,7 @@ from llmnas_mcp.devices.catalogue import COLUMNS, Objective
 from llmnas_mcp.devices.importers import Column, Tables, read_tables
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.measured import DATASET_NAME, joined, load_arrays, save_arrays
-from llmnas_mcp.spaces import SearchSpace
+from llmnas_mcp.spaces import Space
 
 PREFIX = "devices"
 
@@ -31,7 +31,7 @@ class ImportedTable:
     cannot_run: int
 
 
-def import_table(path: Path, space: SearchSpace, data: Path, dataset: str | None = None) -> list[ImportedTable]:
+def import_table(path: Path, space: Space, data: Path, dataset: str | None = None) -> list[ImportedTable]:
     """Import a table of HW-NAS-Bench's pickle or CSV layout into the folder `data`; returns the columns it brought.
 
     A CSV is for one dataset, named or read off the end of its file name; of a pickle, all datasets or the one named.
@@ -41,7 +41,7 @@ def import_table(path: Path, space: SearchSpace, data: Path, dataset: str | None
     return store_tables(read_tables(path, space, dataset), space, data)
 
 
-def store_tables(new: Tables, space: SearchSpace, data: Path) -> list[ImportedTable]:
+def store_tables(new: Tables, space: Space, data: Path) -> list[ImportedTable]:
     """Add what was read to the folder `data`; returns the columns as they now are."""
     old = {name: load_columns(space, name, data) for name in new}
     merged = {name: {t: _merge(old[name].get(t), c) for t, c in columns.items()} for name, columns in new.items()}
@@ -59,7 +59,7 @@ def imported_tables(data: Path) -> list[ImportedTable]:
     return found
 
 
-def load_columns(space: SearchSpace, dataset: str, data: Path) -> dict[str, Column]:
+def load_columns(space: Space, dataset: str, data: Path) -> dict[str, Column]:
     """The imported columns of a space and dataset by name (`raspi4_latency`); empty when there are none."""
     path = _file(space.name, dataset, data)
     if not DATASET_NAME.fullmatch(dataset) or not path.exists():

@@ -25,7 +25,7 @@ RANGES = 10
 MOST_SEARCHES = 20
 # Of Okabe and Ito's palette, as in plot.py.
 _RANGE_COLOUR, _NICHE_COLOUR, _NONE_COLOUR = "#0072B2", "#E69F00", "#D55E00"
-_SAME = ("space", "dataset", "device", "objective", "max_cost", "cost_low", "cost_high")
+_SAME = ("space", "dataset", "device", "objective", "max_cost", "max_macs", "max_params", "cost_low", "cost_high")
 
 
 class Spread(Result):
@@ -53,7 +53,7 @@ class Comparison(Result):
 
     space: str
     dataset: str
-    device: str
+    device: str | None
     objective: Objective
     unit: str
     max_cost: float | None
@@ -91,12 +91,11 @@ def compare_coverage(lab: Laboratory, search_ids: Sequence[str], asking: Collect
         raise LabError(f"Search {twice[0]} is named more than once: name each once.")
     found = [lab.members(search_id) for search_id in search_ids]
     _check_comparable(found)
-    handle, landscape = found[0][0], found[0][0].landscape
+    handle, known = found[0][0], found[0][0].candidates
     row, scale = handle.row, handle.scale
-    runs = landscape.admissible(handle.max_cost)
     costs = np.linspace(scale.low, scale.high, RANGES + 1)
     # Not the search's own niches: one that has but one of them would always have reached all.
-    niches = partition(landscape.params)
+    niches, _ = partition(known.params)
     params = [n.low for n in niches] + [niches[-1].high]
     searches = []
     for own, members in found:
@@ -117,8 +116,8 @@ def compare_coverage(lab: Laboratory, search_ids: Sequence[str], asking: Collect
         unit=handle.unit,
         range_edges=costs.tolist(),
         niche_edges=params,
-        space_ranges=spread(landscape.costs.values[runs], costs),
-        space_niches=spread(landscape.params[runs], params),
+        space_ranges=spread(known.costs, costs),
+        space_niches=spread(known.params, params),
         searches=searches,
     )
 
@@ -167,15 +166,19 @@ def plot_coverage(compared: Comparison) -> bytes:
     drawn = [c.space_ranges, c.space_niches, *(x for s in c.searches for x in (s.ranges, s.niches))]
     left.set_ylim(0, 1.12 * max(max(_parts(x)) for x in drawn))
     left.set_xticks(np.arange(size[0] + 1) - 0.5, [f"{edge:.3g}" for edge in c.range_edges])
-    left.set_xlabel(f"{c.objective} on {c.device} ({c.unit}), {size[0]} equally wide ranges", fontsize=8)
+    left.set_xlabel(f"{_on(c)} ({c.unit}), {size[0]} equally wide ranges", fontsize=8)
     right.set_xticks(np.arange(size[1]), [f"{edge / 1e6:.2f}" for edge in c.niche_edges[:-1]])
     right.set_xlabel("niches of the space, by their fewest parameters (M)", fontsize=8)
     limit = "" if c.max_cost is None else f" within {c.max_cost:g} {c.unit}"
-    what = f"{c.space}, {c.dataset}, {c.device}; numbers: designs; grey: all architectures of the space{limit}"
+    what = f"{c.space}, {c.dataset}, {_on(c)}; numbers: designs; grey: the architectures of the space{limit}"
     figure.suptitle(what, fontsize=9, parse_math=False)
     out = io.BytesIO()
     figure.savefig(out, format="png", metadata={"Software": None})
     return out.getvalue()
+
+
+def _on(compared: Comparison) -> str:
+    return compared.objective + (f" on {compared.device}" if compared.device else "")
 
 
 def _bars(axes: Any, own: Spread, space: Spread, colour: str) -> None:

@@ -61,11 +61,13 @@ def plot_front(handle: SearchHandle, members: Sequence[Member], format: Literal[
         markersize=3.5,
         label=f"Pareto front ({len(front)})",
     )
-    if handle.max_cost is not None:
-        axes.axvline(handle.max_cost, color="#D55E00", linestyle=":", label=f"limit {handle.max_cost:g} {unit}")
-    axes.set_xlabel(f"{row['objective']} on {row['device']} ({unit}), lower is better")
+    if (limit := handle.limits.cost) is not None:
+        axes.axvline(limit, color="#D55E00", linestyle=":", label=f"limit {limit:g} {unit}")
+    where = f" on {row['device']}" if row["device"] else ""
+    axes.set_xlabel(f"{row['objective']}{where} ({unit}), lower is better")
     axes.set_ylabel(f"{_SCORES[row['scored_by']]} (rank in the space), higher is better")
-    axes.set_title(f"{row['space']}, {row['dataset']}, {row['device']}: {len(members)} evaluations, seed {row['seed']}")
+    what = ", ".join(filter(None, (row["space"], row["dataset"], row["device"])))
+    axes.set_title(f"{what}: {len(members)} evaluations, seed {row['seed']}")
     axes.grid(alpha=0.25)
     axes.legend(fontsize=7, loc="lower right")
     out = io.BytesIO()

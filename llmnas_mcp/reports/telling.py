@@ -27,8 +27,9 @@ from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.instruments import Progress
 from llmnas_mcp.search.members import REFERENCE, Member, front_members
 from llmnas_mcp.search.service import Laboratory
-from llmnas_mcp.spaces import SearchSpace
+from llmnas_mcp.spaces import Space
 
+NAMES = {"macs": "MACs", "params": "parameters"}  # of objectives that need no device
 MOST_STEPS = 400  # of the curve of hypervolume
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _SETTINGS = (
@@ -51,10 +52,10 @@ def tell(lab: Laboratory, search_id: str, progress: Progress | None = None) -> d
     """All that the page shows of a search. Raises NotFoundError for one that is not there."""
     handle, members = lab.members(search_id)
     front = front_members(members, handle.scale)
-    best = handle.landscape.best_front(handle.max_cost, handle.scale)
+    best = handle.landscape.best_front(handle.limits, handle.scale)
     compared = baselines.of_search(handle, min(len(members), MOST_COMPARED), progress=progress)
     final, most = handle.hypervolume(members), None if best is None else hypervolume(best, REFERENCE)
-    device = DEVICES[handle.row["device"]].title
+    device = DEVICES[handle.row["device"]].title if handle.row["device"] else None
     on_front = {m.architecture for m in front}
     number = {m.architecture: i for i, m in enumerate(members)}
     place = _placer(handle.space, number)
@@ -62,7 +63,7 @@ def tell(lab: Laboratory, search_id: str, progress: Progress | None = None) -> d
     truth = truth_of(handle, members, estimated=True)
     worth = calibration_of(handle.space, handle.landscape.dataset) if scored else None
     return {
-        "title": f"Networks for the {device}",
+        "title": f"Networks for the {device}" if device else f"Networks with few {NAMES[handle.row['objective']]}",
         "answer": answer_of(front, handle.row["objective"], handle.unit, device),
         "added": added_of(final, most, len(members), compared),
         "search": {
@@ -78,7 +79,7 @@ def tell(lab: Laboratory, search_id: str, progress: Progress | None = None) -> d
             "title": handle.space.title,
             "source": handle.space.source,
             "positions": handle.space.positions,
-            "choices": handle.space.choices,
+            "choices": handle.space.words,
         },
         "members": _columns(lab, handle, members, place),
         "front": [
@@ -119,18 +120,20 @@ def _error(truth: Truth) -> float | None:
     return _short(truth.judge.error[0]) if truth.judge.error and truth.judge.error[0] else None
 
 
-def answer_of(front: Sequence[Member], objective: str, unit: str, device: str) -> str:
+def answer_of(front: Sequence[Member], objective: str, unit: str, device: str | None) -> str:
     """The search's result in a sentence; front by rising cost."""
+    where = f" on the {device}" if device else f" {NAMES[objective]}"
     if not front:
         return "Nothing is evaluated yet."
     if len(front) == 1:
         only = front[0]
-        return f"One network: {only.cost:.3g} {unit} on the {device}, with a score of {only.score:.3f}."
+        return f"One network: {only.cost:.3g} {unit}{where}, with a score of {only.score:.3f}."
     limit = round_up(front[len(front) // 2].cost)
     under = max((m for m in front if m.cost <= limit), key=lambda m: m.score)
     return (
-        f"{len(front)} networks from {front[0].cost:.3g} to {front[-1].cost:.3g} {unit} on the {device}, each with the"
-        f" best score for its {objective}; the best within {limit:g} {unit} scores {under.score:.3f} of 1."
+        f"{len(front)} networks from {front[0].cost:.3g} to {front[-1].cost:.3g} {unit}{where}, each with the"
+        f" best score for its {NAMES.get(objective, objective)}; the best within {limit:g} {unit} scores"
+        f" {under.score:.3f} of 1."
     )
 
 
@@ -180,7 +183,8 @@ def command_of(handle: SearchHandle) -> str | None:
         "rounds": row["rounds"],
         "offspring": row["offspring"],
         "evaluations": row["evaluations"],
-        f"max-{row['objective']}": row["max_cost"],
+        **({f"max-{row['objective']}": row["max_cost"]} if row["max_cost"] is not None else {}),
+        **{f"max-{name}": row[f"max_{name}"] for name in ("macs", "params") if row[f"max_{name}"] is not None},
         "seed": row["seed"],
     }
     flags = " --no-zero-cost" if row["scored_by"] == "params" else ""
@@ -188,7 +192,7 @@ def command_of(handle: SearchHandle) -> str | None:
     return f"llmnas search {' '.join(given)}{flags}"
 
 
-def _placer(space: SearchSpace, number: dict[str, int]) -> Callable[[str], int | str]:
+def _placer(space: Space, number: dict[str, int]) -> Callable[[str], int | str]:
     """Tells the number of the member that an architecture is, however it is written; or the text as it stands."""
 
     def place(architecture: str) -> int | str:
@@ -206,8 +210,8 @@ def _columns(
     lab: Laboratory, handle: SearchHandle, members: Sequence[Member], place: Callable[[str], int | str]
 ) -> dict[str, Any]:
     """The members in the order they were evaluated. `genotype` has a digit, of base 36, for each position."""
-    rows = [handle.landscape.rows[m.genotype] for m in members]
-    errors = [None if np.isnan(e) else _short(e) for e in handle.landscape.costs.errors[rows]]
+    costs = handle.landscape.costs([m.genotype for m in members])
+    errors = [None if np.isnan(e) else _short(e) for e in costs.errors]
     origins = lab.origins(handle.search_id)
     own = [origins[m.architecture] for m in members]
     sources, source = _numbered([(m.cost_source, e) for m, e in zip(members, errors, strict=True)])
@@ -248,7 +252,7 @@ def _curve(handle: SearchHandle, members: Sequence[Member]) -> list[tuple[int, f
 def _coverage(
     lab: Laboratory, handle: SearchHandle, members: Sequence[Member], front: Sequence[Member]
 ) -> dict[str, Any]:
-    landscape, scale = handle.landscape, handle.scale
+    scale = handle.scale
     edges = np.linspace(scale.low, scale.high, RANGES + 1)
     rules = lab.store.count_active_rules(handle.search_id)
     return {
@@ -265,7 +269,7 @@ def _coverage(
         ],
         "edges": [_short(edge) for edge in edges],
         "ranges": spread([m.cost for m in members], edges).counts,
-        "space": spread(landscape.costs.values[landscape.admissible(handle.max_cost)], edges).counts,
+        "space": spread(handle.candidates.costs, edges).counts,
     }
 
 

@@ -42,7 +42,8 @@ def truth_of(handle: SearchHandle, members: Sequence[Member], *, estimated: bool
     landscape = handle.landscape
     try:
         judge = Judge.of(
-            handle.space, landscape.dataset.name, landscape.device, landscape.objective, landscape.data, handle.max_cost
+            *(handle.space, landscape.dataset.name, landscape.device, landscape.objective, landscape.data),
+            *handle.limits,
         )
     except DataError:
         return None
@@ -50,9 +51,9 @@ def truth_of(handle: SearchHandle, members: Sequence[Member], *, estimated: bool
         return None
     random = None
     if landscape.whole and len(members) <= MOST_COMPARED:
-        problems = [Problem(landscape, len(members), handle.max_cost) for _ in range(SEEDS)]
+        problems = [Problem(landscape, len(members), handle.limits) for _ in range(SEEDS)]
         drawn = [run(METHODS["random"], problem, seed).architectures for seed, problem in enumerate(problems)]
-        random = float(np.mean([judge.verdict(landscape.kept(genotypes)).share for genotypes in drawn]))
+        random = float(np.mean([judge.verdict(landscape.kept(genotypes, handle.scale)).share for genotypes in drawn]))
     return Truth(judge, judge.verdict([m.genotype for m in handle.near_front(members)]), random)
 
 

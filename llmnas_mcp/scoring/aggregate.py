@@ -13,27 +13,39 @@ from numpy.typing import NDArray
 # ways of responding its units have, jacov how well gradients tell inputs apart on the way back, params how much can be
 # learned. No side counts twice: naswot follows swap, macs and synflow follow params, expressivity follows growth.
 MEMBERS = ("growth", "swap", "jacov", "params")
+_FAR = 30.0  # spreads beyond a sample's end; farther is no worse, for a rank of 0 would have no logarithm
 
 
 class Ranking:
     """A reference distribution that values are ranked against: (m,) known values, each standing for weights[i] >= 1.
 
-    Equal values share the mean of their ranks; a value the reference lacks is interpolated between its neighbours and
-    never outranks the best known or falls below the worst.
+    Equal values share the mean of their ranks; a value the reference lacks is interpolated between its neighbours. Of a
+    `sample`, others lie beyond its ends: there ranks go on, ever more slowly, towards 0 and 1.
 
     >>> ranking = Ranking(np.array([1.0, 5.0, 9.0]), np.array([1, 2, 1]))
     >>> ranking.fractions(np.array([5.0, 1.0, 9.0, 7.0])).tolist()
     [0.625, 0.25, 1.0, 0.8125]
+    >>> ranking = Ranking(np.array([1.0, 5.0, 9.0]), np.array([1, 2, 1]), sample=True)
+    >>> ranking.fractions(np.array([5.0, 1.0, 9.0, 10.0, 100.0])).round(3).tolist()
+    [0.5, 0.125, 0.875, 0.908, 1.0]
     """
 
-    def __init__(self, reference: NDArray[np.float64], weights: NDArray[np.int64]) -> None:
+    def __init__(self, reference: NDArray[np.float64], weights: NDArray[np.int64], *, sample: bool = False) -> None:
         self._known, group = np.unique(reference, return_inverse=True)
         members = np.bincount(group, weights=weights)
-        self._fractions = (np.cumsum(members) - (members - 1) / 2) / members.sum()
+        # The middle of the ranks that equal values share: the last one's are 1 where they are all there are.
+        self._fractions = (np.cumsum(members) - (members if sample else members - 1) / 2) / members.sum()
+        self._spread = float(self._known.std()) or 1.0
+        self._sample = sample
 
     def fractions(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The rank of each value (n,) as a fraction in (0, 1]: 1 is the highest. Monotone in values."""
         ranks: NDArray[np.float64] = np.interp(values, self._known, self._fractions)
+        if self._sample:
+            above = np.maximum(values - self._known[-1], 0) / self._spread
+            below = np.maximum(self._known[0] - values, 0) / self._spread
+            above, below = np.minimum(above, _FAR), np.minimum(below, _FAR)
+            ranks = (1 - (1 - ranks) * np.exp(-above)) * np.exp(-below)
         return ranks
 
 
@@ -46,9 +58,11 @@ class Aggregate:
     [0.333, 1.0, 0.667]
     """
 
-    def __init__(self, reference: dict[str, NDArray[np.float64]], weights: NDArray[np.int64]) -> None:
-        self._members = {name: Ranking(reference[name], weights) for name in MEMBERS}
-        self._sum = Ranking(self._log_rank_sums(reference), weights)
+    def __init__(
+        self, reference: dict[str, NDArray[np.float64]], weights: NDArray[np.int64], *, sample: bool = False
+    ) -> None:
+        self._members = {name: Ranking(reference[name], weights, sample=sample) for name in MEMBERS}
+        self._sum = Ranking(self._log_rank_sums(reference), weights, sample=sample)
 
     def scores(self, values: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
         """The score in (0, 1], shape (n,), 1 the best: the rank fraction of the log-rank sum over MEMBERS."""

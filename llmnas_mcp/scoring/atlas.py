@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.scoring import engine
 from llmnas_mcp.scoring.engine import OBSERVED
-from llmnas_mcp.spaces import Dataset, Genotype, SearchSpace
+from llmnas_mcp.spaces import Dataset, Genotype, Space
 
 SHIPPED = Path(__file__).parent / "data"
 
@@ -75,11 +75,14 @@ def load(path: Path) -> Atlas:
         raise DataError(f"{path} cannot be read ({error}). Delete it: what it held is measured again.") from error
 
 
-def file_name(space: SearchSpace, dataset: Dataset) -> str:
+def file_name(space: Space, dataset: Dataset) -> str:
     """The name of an atlas file; with `engine.VERSION`, so that values measured otherwise are not taken for these.
+
+    With the edition of a space that its user wrote, too: what was measured before its file was edited may be another's.
 
     >>> from llmnas_mcp.spaces import get_space
     >>> file_name(get_space("nasbench201"), Dataset("cifar10", 32, 10))
     'nasbench201-32px-10classes-v2.npz'
     """
-    return f"{space.name}-{dataset.resolution}px-{dataset.classes}classes-v{engine.VERSION}.npz"
+    edition = f"-{space.edition}" if space.edition else ""
+    return f"{space.name}{edition}-{dataset.resolution}px-{dataset.classes}classes-v{engine.VERSION}.npz"

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from llmnas_mcp.spaces import Dataset, SearchSpace
+from llmnas_mcp.spaces import Dataset, Space
 
 FILE = Path(__file__).parent / "data" / "calibration.json"
 
@@ -42,7 +42,7 @@ class Table:
     rows: tuple[Calibration, ...]
 
 
-def calibration_of(space: SearchSpace, dataset: Dataset) -> Table | None:
+def calibration_of(space: Space, dataset: Dataset) -> Table | None:
     """The score's calibration and, to compare, that of params, macs and each measured proxy; None without a table.
 
     >>> from llmnas_mcp.spaces import DATASETS, get_space

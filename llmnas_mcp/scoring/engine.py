@@ -16,7 +16,7 @@ from numpy.linalg import LinAlgError
 from llmnas_mcp.errors import UnknownNameError, UnscorableError
 from llmnas_mcp.scoring import inputs
 from llmnas_mcp.scoring.proxies import PROXIES
-from llmnas_mcp.spaces import Dataset, Genotype, SearchSpace
+from llmnas_mcp.spaces import Dataset, Genotype, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -99,7 +99,7 @@ def _what(error: Exception) -> str:
 
 @lru_cache(maxsize=65_536)
 def measure_genotype(
-    space: SearchSpace, genotype: Genotype, dataset: Dataset, proxies: tuple[str, ...] = OBSERVED
+    space: Space, genotype: Genotype, dataset: Dataset, proxies: tuple[str, ...] = OBSERVED
 ) -> tuple[float, ...]:
     """`proxies` of the network of a genotype, initialised from SEED, in their order."""
     network = build(lambda: space.network(genotype, dataset))

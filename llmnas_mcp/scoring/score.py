@@ -5,27 +5,28 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmnas_mcp.errors import DataError
+from llmnas_mcp.errors import DataError, UnscorableError
 from llmnas_mcp.scoring import aggregate, atlas, engine
 from llmnas_mcp.scoring.engine import COUNTED, DEFAULT, OBSERVED, check_proxies
-from llmnas_mcp.scoring.kept import kept_in
-from llmnas_mcp.spaces import Dataset, Genotype, Genotypes, SearchSpace
-
-SAMPLE = 100  # architectures that stand for the space where no atlas does
+from llmnas_mcp.scoring.workers import measure_all
+from llmnas_mcp.spaces import Dataset, Genotype, Genotypes, Space
+from llmnas_mcp.spaces.reference import SAMPLE, reference_of
 
 
 @dataclass(frozen=True)
 class Scores:
     """Scores of n architectures, in the order asked.
 
-    score: (n,) in [0, 1], higher is better: the rank against the whole space.
+    score: (n,) in [0, 1], higher is better: the rank against the space or its reference.
     proxies: name -> (n,), finite, higher is better, those of the canonical architecture.
     sources: "atlas" or "computed", per architecture.
     """
@@ -35,7 +36,7 @@ class Scores:
     sources: tuple[str, ...]
 
 
-def has_atlas(space: SearchSpace, dataset: Dataset) -> bool:
+def has_atlas(space: Space, dataset: Dataset) -> bool:
     """Whether a shipped atlas serves this space and dataset: its resolution and number of classes decide.
 
     >>> from llmnas_mcp.spaces import get_space
@@ -45,14 +46,14 @@ def has_atlas(space: SearchSpace, dataset: Dataset) -> bool:
     return (atlas.SHIPPED / atlas.file_name(space, dataset)).exists()
 
 
-def looked_up(space: SearchSpace, dataset: Dataset, data: Path) -> Mapping[Genotype, tuple[float, ...]]:
+def looked_up(space: Space, dataset: Dataset, data: Path) -> Mapping[Genotype, tuple[float, ...]]:
     """Canonical genotypes that are scored without measuring: those of the shipped atlas, else of the sample kept."""
     path = _atlas_path(space, dataset, data)
     return atlas.load(path).measured if path.exists() else {}
 
 
 def score_of(
-    space: SearchSpace,
+    space: Space,
     genotypes: Genotypes,
     *,
     dataset: Dataset,
@@ -63,10 +64,10 @@ def score_of(
     """The aggregate score of each genotype and the proxies asked for; `aggregate` has the formula.
 
     genotypes: (n, positions); each is scored as its canonical form, because what it computes is what is scored.
-    What no atlas knows is computed, a few tenths of a second an architecture on one core, with `progress(done, total)`
+    What no atlas knows is computed on all cores, a few tenths of a second an architecture, with `progress(done, total)`
     after each, which may raise to stop: what was measured until then is kept in the folder `data`, and not measured
-    again. The first call for a dataset without atlas also measures SAMPLE architectures, the distribution to rank
-    against. Raises UnknownNameError for a proxy there is not.
+    again. The first call for a dataset without atlas also measures the space's reference, or SAMPLE of it, to rank
+    against. Raises UnknownNameError for a proxy there is not, UnscorableError for an architecture that has no score.
     """
     names = check_proxies(proxies)
     more = tuple(name for name in names if name not in COUNTED + OBSERVED)
@@ -76,22 +77,31 @@ def score_of(
     path = _atlas_path(space, dataset, data)
     known = looked_up(space, dataset, data)
 
-    sample = {} if known else _sample(space)
+    sample = {} if known else _sample(space, dataset)
     if sample:
         _check_writable(data)
     todo = list(dict.fromkeys(cell for cell in [*sample, *cells] if cell not in known))
     steps = list(dict.fromkeys([*todo, *(cells if more else ())]))
-    live, extra = {}, {}
-    for done, cell in enumerate(steps, start=1):
-        own = OBSERVED if cell not in known else ()
-        values = _measured(space, cell, dataset, own + (more if cell in wanted else ()), data)
-        if own:
-            live[cell] = values[: len(own)]
-        extra[cell] = values[len(own) :]
-        if done == len(sample):
+    live, extra, done = dict[Genotype, tuple[float, ...]](), dict[Genotype, tuple[float, ...]](), 0
+    parts: dict[tuple[bool, tuple[str, ...]], list[Genotype]] = {}  # the sample first, then by what is to be measured
+    for cell in steps:
+        own, others = OBSERVED if cell not in known else (), more if cell in wanted else ()
+        parts.setdefault((cell not in sample, own + others), []).append(cell)
+    for (_, asked_for), part in sorted(parts.items(), key=lambda item: item[0][0]):
+        step = _Steps(done, len(steps), progress)
+        with closing(measure_all(space, part, dataset, asked_for, data, step)) as outcomes:
+            for cell, values in outcomes:
+                if isinstance(values, UnscorableError):
+                    if cell in wanted:
+                        raise UnscorableError(f"{space.format(cell)} {str(values).removeprefix('The network ')}")
+                    sample.pop(cell)  # nothing to rank against
+                    continue
+                if cell not in known:
+                    live[cell] = values[: len(OBSERVED)]
+                extra[cell] = values[len(OBSERVED) if cell not in known else 0 :]
+        if sample and sample.keys() <= live.keys() and not path.exists():
             atlas.make(sample, live).save(path)
-        if progress:
-            progress(done, len(steps))
+        done += len(part)
 
     observed = np.array([live[cell] if cell in live else known[cell] for cell in cells]).reshape(-1, len(OBSERVED)).T
     columns = _counts(space, cells, dataset) | dict(zip(OBSERVED, observed, strict=True))
@@ -109,31 +119,32 @@ def score_of(
     )
 
 
-def _atlas_path(space: SearchSpace, dataset: Dataset, data: Path) -> Path:
+class _Steps:
+    """The steps of a part among those of all."""
+
+    def __init__(self, before: int, total: int, progress: Callable[[int, int], None] | None) -> None:
+        self._before, self._total, self._progress = before, total, progress
+
+    def __call__(self, done: int, _: int) -> None:
+        if self._progress:
+            self._progress(self._before + done, self._total)
+
+
+def _atlas_path(space: Space, dataset: Dataset, data: Path) -> Path:
     """The atlas to look up in: the shipped one where there is one, else the sample in `data`, which may be to come."""
     return (atlas.SHIPPED if has_atlas(space, dataset) else data) / atlas.file_name(space, dataset)
 
 
-def _measured(
-    space: SearchSpace, cell: Genotype, dataset: Dataset, proxies: tuple[str, ...], data: Path
-) -> tuple[float, ...]:
-    """These proxies of a canonical genotype: those kept in `data`, else measured now and kept."""
-    kept = kept_in((data / atlas.file_name(space, dataset)).with_suffix(".jsonl"))
-    values = kept.get(cell, proxies)
-    if values is None:
-        values = engine.measure_genotype(space, cell, dataset, proxies)
-        kept.add(cell, dict(zip(proxies, values, strict=True)))
-    return values
-
-
 @lru_cache(maxsize=32)
-def _aggregate(path: Path, space: SearchSpace, dataset: Dataset) -> aggregate.Aggregate:
+def _aggregate(path: Path, space: Space, dataset: Dataset) -> aggregate.Aggregate:
     """The score against all an atlas knows."""
     known = atlas.load(path)
-    return aggregate.Aggregate(_counts(space, known.genotypes, dataset) | known.proxies, known.weights)
+    reference = reference_of(space, dataset)
+    sample = not reference.complete or len(known.genotypes) < len(reference.genotypes)
+    return aggregate.Aggregate(_counts(space, known.genotypes, dataset) | known.proxies, known.weights, sample=sample)
 
 
-def _counts(space: SearchSpace, genotypes: Genotypes, dataset: Dataset) -> dict[str, NDArray[np.float64]]:
+def _counts(space: Space, genotypes: Genotypes, dataset: Dataset) -> dict[str, NDArray[np.float64]]:
     counts = {"params": space.params(genotypes, dataset), "macs": space.macs(genotypes, dataset)}
     return {name: count.astype(np.float64) for name, count in counts.items()}
 
@@ -151,7 +162,15 @@ def _check_writable(data: Path) -> None:
         ) from error
 
 
-def _sample(space: SearchSpace) -> dict[Genotype, int]:
-    """Canonical genotypes of SAMPLE architectures drawn uniformly, always the same, and how often each was drawn."""
+def _sample(space: Space, dataset: Dataset) -> dict[Genotype, int]:
+    """What to rank against: the reference, or where that is more than SAMPLE, as many drawn uniformly from it.
+
+    Always the same canonical genotypes, each with how many it stands for.
+    """
+    reference = reference_of(space, dataset)
+    members = dict(zip(reference.rows, reference.weights.tolist(), strict=True))
+    if len(members) <= SAMPLE:
+        return members
     rng = np.random.default_rng(engine.SEED)
-    return Counter(space.canonical(tuple(row)) for row in space.sample(SAMPLE, rng).tolist())
+    drawn = (space.canonical(tuple(row)) for row in space.sample(len(members), rng).tolist())
+    return dict(Counter(list(islice((genotype for genotype in drawn if genotype in members), SAMPLE))))

@@ -17,15 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmnas_mcp.pareto import hypervolume_gains
-from llmnas_mcp.search.landscape import Landscape
-from llmnas_mcp.search.members import REFERENCE, Member, parents
+from llmnas_mcp.search.landscape import Candidates, Landscape, Limits
+from llmnas_mcp.search.members import REFERENCE, Member, Scale, parents
 from llmnas_mcp.search.mining import FEWEST_RESULTS, Pattern
-from llmnas_mcp.spaces import Genotype, Genotypes, SearchSpace
+from llmnas_mcp.search.niches import Niche
+from llmnas_mcp.spaces import Genotype, Genotypes, Space
+from llmnas_mcp.spaces.reference import repair
 
 Operator = Literal["mutation", "crossover", "fresh"]
 
 PARENTS = 12
 POOL = 600
+POOL_OF_BUILT = 100  # where the parameters of each must be counted on a built network
+FRESH = 4  # random draws for each fresh architecture
 # The score may lie this many errors of the rules off: five equally likely steps of a normal distribution, a little
 # widened, for the rules were fitted to the very members their error is taken from.
 STEPS = 1.4 * np.array([-1.28, -0.52, 0.0, 0.52, 1.28])
@@ -42,6 +46,35 @@ class Proposal:
 
 
 @dataclass(frozen=True)
+class Ground:
+    """Where offspring may lie: a niche of a landscape within limits; `scale` is the search's."""
+
+    landscape: Landscape
+    limits: Limits
+    niche: Niche
+    scale: Scale
+
+    @property
+    def candidates(self) -> Candidates:
+        """What stands for all within the limits, of any niche."""
+        return self.landscape.candidates(self.limits)
+
+    def holds(self, params: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of so many parameters belong to the niche, shape (n,)."""
+        return (params >= self.niche.low) & (params < self.niche.high)
+
+    def admitted(self, genotypes: Sequence[Genotype]) -> list[Genotype]:
+        """Those in the niche and within the limits, in their order."""
+        if not genotypes:
+            return []
+        inside = self.holds(self.landscape.params(genotypes))
+        inside[inside] = (
+            self.landscape.excess([g for g, i in zip(genotypes, inside, strict=True) if i], self.limits) == 0
+        )
+        return [genotype for genotype, keep in zip(genotypes, inside, strict=True) if keep]
+
+
+@dataclass(frozen=True)
 class Guide:
     """The part of a rule that breeding can use: showing the pattern adds `effect` to the score."""
 
@@ -50,33 +83,37 @@ class Guide:
 
 
 def breed(
-    landscape: Landscape,
+    ground: Ground,
     members: Sequence[Member],
     front: NDArray[np.float64],
     guides: Sequence[Guide],
-    allowed: set[Genotype],
     count: int,
     rng: np.random.Generator,
+    guests: Sequence[Member] = (),
 ) -> list[Proposal]:
-    """At most `count` distinct proposals, all canonical and in `allowed` (the niche's architectures not tried yet).
+    """At most `count` distinct proposals, all canonical, in the niche, within the limits and not tried yet.
 
-    `members` are the niche's own; `front` holds the scaled points (m, 2) that a proposal should improve on.
+    `members` are the niche's own, `guests` those of other niches that may be parents too; `front` holds the scaled
+    points (m, 2) that a proposal should improve on.
     """
+    tried = {m.genotype for m in members}
     if len(members) < FEWEST_RESULTS:
-        return _first(landscape, allowed, count, rng)
-    pool = _pool(landscape.space, parents(members, landscape.scale, PARENTS), allowed, rng)
+        return _first(ground, tried, count, rng)
+    pool = _pool(ground, [*parents(members, ground.scale, PARENTS), *guests], tried, rng)
     if len(pool) < count:
-        pool += _first(landscape, allowed - {p.genotype for p in pool}, count - len(pool), rng)
-    costs = landscape.costs.values[[landscape.rows[p.genotype] for p in pool]]
-    scores, error = predict(landscape.space, [p.genotype for p in pool], members, guides)
-    possible = [landscape.scale.objectives(list(np.clip(scores + step * error, 0, 1)), list(costs)) for step in STEPS]
+        pool += _first(ground, tried | {p.genotype for p in pool}, count - len(pool), rng)
+    if not pool:
+        return []
+    space, costs = ground.landscape.space, ground.landscape.costs([p.genotype for p in pool]).values
+    scores, error = predict(space, [p.genotype for p in pool], members, guides)
+    possible = [ground.scale.objectives(list(np.clip(scores + step * error, 0, 1)), list(costs)) for step in STEPS]
     chosen = _most_promising(possible, front, count)
     others = [int(i) for i in rng.permutation(len(pool)) if i not in chosen]
     return [pool[i] for i in chosen + others[: count - len(chosen)]]
 
 
 def predict(
-    space: SearchSpace, genotypes: Genotypes, members: Sequence[Member], guides: Sequence[Guide]
+    space: Space, genotypes: Genotypes, members: Sequence[Member], guides: Sequence[Guide]
 ) -> tuple[NDArray[np.float64], float]:
     """The scores the rules predict, shape (n,), and the standard deviation of their error on the members.
 
@@ -89,37 +126,51 @@ def predict(
     return base + effects(space, genotypes, guides), error
 
 
-def effects(space: SearchSpace, genotypes: Genotypes, guides: Sequence[Guide]) -> NDArray[np.float64]:
+def effects(space: Space, genotypes: Genotypes, guides: Sequence[Guide]) -> NDArray[np.float64]:
     """The sum of the effects of the rules that each genotype shows, shape (n,)."""
     array = np.asarray(genotypes).reshape(-1, len(space.positions))
     total = np.zeros(len(array))
     for guide in guides:
         shows = np.ones(len(array), dtype=bool)
-        for position, operation in guide.pattern.items():
+        for position, word in guide.pattern.items():
             i = space.positions.index(position)
-            shows &= array[:, i] == space.choices[i].index(operation)
+            shows &= array[:, i] == space.words[i].index(word)
         total += guide.effect * shows
     return total
 
 
-def _first(landscape: Landscape, allowed: set[Genotype], count: int, rng: np.random.Generator) -> list[Proposal]:
-    """Fresh architectures: one drawn from each of `count` equal steps through the niche by rising cost."""
-    free = sorted(allowed)
-    costs = landscape.costs.values[[landscape.rows[g] for g in free]]
+def _first(ground: Ground, tried: set[Genotype], count: int, rng: np.random.Generator) -> list[Proposal]:
+    """Fresh architectures: one drawn from each of `count` equal steps through the niche by rising cost.
+
+    The niche is taken from the reference; where that is not all there is, also from random draws brought into it.
+    """
+    known = ground.candidates
+    free = [g for g in map(tuple, known.genotypes[ground.holds(known.params)].tolist()) if g not in tried]
+    if not known.complete:
+        free = sorted({*free, *_drawn(ground, tried, FRESH * count, rng)})
+    costs = ground.landscape.costs(free).values if free else np.empty(0)
     order = np.argsort(costs, kind="stable")
     edges = np.linspace(0, len(free), min(count, len(free)) + 1).astype(int)
     picks = [order[int(rng.integers(low, high))] for low, high in pairwise(edges)]
     return [Proposal(free[i], "fresh", ()) for i in picks]
 
 
-def _pool(
-    space: SearchSpace, chosen: Sequence[Member], allowed: set[Genotype], rng: np.random.Generator
-) -> list[Proposal]:
+def _drawn(ground: Ground, tried: set[Genotype], count: int, rng: np.random.Generator) -> list[Genotype]:
+    """Random architectures brought into the niche; those that get there, are within the limits and not tried."""
+    space, niche = ground.landscape.space, ground.niche
+    drawn = [space.canonical(tuple(row)) for row in space.sample(count, rng).tolist()]
+    found = [repair(space, genotype, niche.low, niche.high, ground.landscape.dataset, rng) for genotype in drawn]
+    return ground.admitted([genotype for genotype in found if genotype is not None and genotype not in tried])
+
+
+def _pool(ground: Ground, chosen: Sequence[Member], tried: set[Genotype], rng: np.random.Generator) -> list[Proposal]:
     """Offspring of the chosen members that are allowed; a third by crossover, the rest by one to three mutations."""
+    space = ground.landscape.space
     genotypes = np.array([m.genotype for m in chosen])
-    one, other = rng.integers(len(chosen), size=(2, POOL))
-    crossed = rng.random(POOL) < 1 / 3
-    mutations = rng.integers(1, 4, size=POOL)
+    size = POOL_OF_BUILT if space.counted else POOL
+    one, other = rng.integers(len(chosen), size=(2, size))
+    crossed = rng.random(size) < 1 / 3
+    mutations = rng.integers(1, 4, size=size)
     children = genotypes[one]
     for step in range(3):
         children = np.where((mutations > step)[:, None], space.mutate(children, rng), children)
@@ -127,11 +178,11 @@ def _pool(
     pool: dict[Genotype, Proposal] = {}
     for i, row in enumerate(children.tolist()):
         child = space.canonical(tuple(row))
-        if child in allowed and child not in pool:
+        if child not in tried and child not in pool:
             origin = (one[i], other[i]) if crossed[i] else (one[i],)
             operator: Operator = "crossover" if crossed[i] else "mutation"
             pool[child] = Proposal(child, operator, tuple(chosen[k].architecture for k in origin))
-    return list(pool.values())
+    return [pool[genotype] for genotype in ground.admitted(list(pool))]
 
 
 def _most_promising(possible: Sequence[NDArray[np.float64]], front: NDArray[np.float64], count: int) -> list[int]:

@@ -103,7 +103,8 @@ class Directions:
         """Show the front and choose from it, or first find something to put on it."""
         if not points:
             return f"Nothing is evaluated yet. {self.next_niche()}"
-        export = call("export_architecture", architecture=..., dataset=self._handle.row["dataset"])
+        where = {name: self._handle.row[name] for name in ("space", "dataset")}
+        export = call("export_architecture", architecture=..., **where)
         told = f"{self._call('plot_pareto_front')} draws it. {export} gives the network of a choice."
         if truncated:
             pages = self._call("list_niche_members", sort="front", limit=200)

@@ -34,7 +34,7 @@ def front_of_search(handle: SearchHandle, members: Sequence[Member]) -> r.Front:
     room = max(0, MOST_POINTS - len(front))
     thinned = near[:: -(-len(near) // room)] if near and room else []
     shown = sorted([*front[:MOST_POINTS], *thinned], key=lambda m: m.cost)
-    best = handle.landscape.best_front(handle.max_cost, handle.scale)
+    best = handle.landscape.best_front(handle.limits, handle.scale)
     points = handle.points(front)
     value = hypervolume(points, REFERENCE)
     compared: dict[str, Any] = {"igd": None, "igd_plus": None, "share": None, "reference": None}
@@ -43,10 +43,11 @@ def front_of_search(handle: SearchHandle, members: Sequence[Member]) -> r.Front:
             "igd": igd(points, best),
             "igd_plus": igd_plus(points, best),
             "share": value / hypervolume(best, REFERENCE),
-            "reference": f"exhaustive front of {sum(handle.sizes):,} architectures under the same scores and costs",
+            "reference": f"exhaustive front of {len(handle.candidates.genotypes):,} architectures under the same scores"
+            " and costs",
         }
     return r.Front(
-        front=[front_point(m, handle.unit, near=m.architecture not in on_front) for m in shown],
+        front=[front_point(handle.space, m, handle.unit, near=m.architecture not in on_front) for m in shown],
         hypervolume=value,
         truncated=len(front) + len(near) > MOST_POINTS,
         next=Directions(handle, members).after_front(len(front), len(front) + len(near) > MOST_POINTS),
@@ -65,6 +66,7 @@ def front_of_points(points: Sequence[Point]) -> r.Front:
         front=[
             r.FrontPoint(
                 architecture=points[i].architecture,
+                short=None,
                 niche=None,
                 score=points[i].score,
                 cost=points[i].cost,

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from llmnas_mcp.errors import NotFoundError
 from llmnas_mcp.pareto import hypervolume
 from llmnas_mcp.search.instruments import MOST_ARCHITECTURES
-from llmnas_mcp.search.landscape import Landscape
+from llmnas_mcp.search.landscape import Candidates, Landscape, Limits
 from llmnas_mcp.search.members import REFERENCE, Member, Scale, front_members, near_front_members
 from llmnas_mcp.search.niches import Niche
 from llmnas_mcp.search.shares import share_out
-from llmnas_mcp.spaces import Genotype, SearchSpace
+from llmnas_mcp.spaces import Space
 
 
 @dataclass(frozen=True)
@@ -46,30 +46,38 @@ class SearchHandle:
         return str(self.row["search_id"])
 
     @property
-    def space(self) -> SearchSpace:
+    def space(self) -> Space:
         """The space searched."""
         return self.landscape.space
 
     @property
     def unit(self) -> str:
-        """The unit of every cost: ms or mJ."""
-        return self.landscape.costs.unit
+        """The unit of every cost: ms, mJ, or M for millions."""
+        return self.landscape.unit
 
     @property
-    def max_cost(self) -> float | None:
-        """The limit on the cost, in the unit."""
-        limit: float | None = self.row["max_cost"]
-        return limit
+    def limits(self) -> Limits:
+        """The most an architecture may have."""
+        return Limits(self.row["max_cost"], self.row["max_macs"], self.row["max_params"])
+
+    @property
+    def candidates(self) -> Candidates:
+        """What stands for all that the limits allow."""
+        return self.landscape.candidates(self.limits)
 
     @cached_property
     def scale(self) -> Scale:
-        """The range of costs, fixed when the search began."""
+        """The range of costs within the limits, fixed when the search began."""
         return Scale(self.row["cost_low"], self.row["cost_high"])
 
     @cached_property
     def niches(self) -> list[Niche]:
         """The niches, by rising complexity."""
         return [Niche(i, low, high) for i, (low, high) in enumerate(self.row["niches"])]
+
+    def home(self, params: int) -> int:
+        """The niche of an architecture with so many parameters; what lies beyond the ends belongs to the one there."""
+        return int(np.clip(np.searchsorted([n.low for n in self.niches], params, side="right") - 1, 0, None))
 
     def niche(self, index: int) -> Niche:
         """One niche; raises NotFoundError with the ones there are."""
@@ -78,29 +86,30 @@ class SearchHandle:
         return self.niches[index]
 
     @cached_property
-    def _niche_of_rows(self) -> NDArray[np.int64]:
-        """The niche of every architecture of the landscape, -1 where it cannot run within the limits."""
-        index = np.searchsorted([n.low for n in self.niches], self.landscape.params, side="right") - 1
-        return np.where(self.landscape.admissible(self.max_cost), index, -1)
+    def sizes(self) -> list[int | None]:
+        """How many architectures of each niche are within the limits; None where nobody can count them."""
+        known = self.candidates
+        if not known.complete:
+            return [None] * len(self.niches)
+        return [int(((known.params >= n.low) & (known.params < n.high)).sum()) for n in self.niches]
 
-    @cached_property
-    def sizes(self) -> list[int]:
-        """How many architectures of each niche can run within the limits."""
-        return [int((self._niche_of_rows == n.index).sum()) for n in self.niches]
-
-    def untried(self, niche: int, tried: Sequence[Member]) -> set[Genotype]:
-        """The admissible architectures of a niche that are not among those members."""
-        rows = np.flatnonzero(self._niche_of_rows == niche)
-        return {self.landscape.genotypes[i] for i in rows} - {m.genotype for m in tried}
+    def untried(self, niche: int, tried: int) -> int | None:
+        """How many architectures of a niche are left when so many are tried; None where nobody can count them."""
+        size = self.sizes[niche]
+        return None if size is None else size - tried
 
     def points(self, members: Sequence[Member]) -> NDArray[np.float64]:
         """The members as scaled points (n, 2), both minimised."""
         return self.scale.objectives([m.score for m in members], [m.cost for m in members])
 
+    def guests(self, members: Sequence[Member], niche: int) -> list[Member]:
+        """Members of the merged front whose niche is next to this one: what is good there may be good here."""
+        return [m for m in front_members(members, self.scale) if abs(m.niche - niche) == 1]
+
     def near_front(self, members: Sequence[Member]) -> list[Member]:
         """The members on the front or too close to it to tell, by rising cost."""
-        rows = [self.landscape.rows[m.genotype] for m in members]
-        return near_front_members(members, self.scale, self.landscape.costs.errors[rows])
+        errors = self.landscape.costs([m.genotype for m in members]).errors
+        return near_front_members(members, self.scale, errors)
 
     def hypervolume(self, members: Sequence[Member]) -> float:
         """The share of the unit square that the members dominate."""
@@ -109,16 +118,19 @@ class SearchHandle:
     def shares(self, members: Sequence[Member]) -> list[int]:
         """How many evaluations each niche may use in the next round; what one cannot use goes to the others.
 
-        In proportion to its members on the merged front, plus a prior by the square root of its size (1 on average, at
-        least 0.25, so that even a niche of one architecture has it tried).
+        In proportion to its members on the merged front, plus a prior by the square root of its size, where that is
+        known (1 on average, at least 0.25, so that even a niche of one architecture has it tried).
         """
         tried = Counter(m.niche for m in members)
         on_front = Counter(m.niche for m in front_members(members, self.scale))
         # No more than one call breeds or submits.
-        capacity = [min(size - tried[k], MOST_ARCHITECTURES) for k, size in enumerate(self.sizes)]
+        capacity = [
+            MOST_ARCHITECTURES if size is None else min(size - tried[k], MOST_ARCHITECTURES)
+            for k, size in enumerate(self.sizes)
+        ]
         total = len(self.niches) * self.row["offspring"]
         total = min(total, self.row["evaluations"] - len(members))
-        prior = np.sqrt(np.maximum(self.sizes, 1))
+        prior = np.sqrt([max(size or 0, 1) for size in self.sizes])
         weights = np.maximum(prior / prior.mean(), 0.25) + [on_front[k] for k in range(len(capacity))]
         return share_out(total, capacity, list(weights))
 

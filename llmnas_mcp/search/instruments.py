@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from llmnas_mcp.devices import DEVICES, cost_models, cost_of
 from llmnas_mcp.devices.tables import imported_tables
 from llmnas_mcp.errors import ArchitectureError, LabError, UnknownNameError
 from llmnas_mcp.scoring import DEFAULT, calibration_of, score_of
-from llmnas_mcp.spaces import DATASETS, SPACES, Dataset, Genotype, SearchSpace, dataset_shape, get_space
+from llmnas_mcp.spaces import DATASETS, Dataset, Genotype, Space, dataset_shape, get_space, known_spaces
 
 MOST_ARCHITECTURES = 1000
 Progress = Callable[[int, int], None]
@@ -24,17 +25,24 @@ def list_spaces() -> r.Spaces:
                 space=space.name,
                 title=space.title,
                 size=space.size,
-                distinct=len(space.distinct()),
-                operations=sorted({op for ops in space.choices for op in ops}),
-                positions=list(space.positions),
+                choices=choices_of(space),
                 encoding=space.encoding,
                 example=space.example,
-                datasets=list(DATASETS),
+                short=space.short(space.parse(space.example)),
+                datasets=list(space.datasets or DATASETS),
                 source=space.source,
             )
-            for space in SPACES.values()
+            for space in known_spaces()[0]
         ]
     )
+
+
+def choices_of(space: Space) -> list[r.Choice]:
+    """What may stand at each position; positions with the same values in one."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for position, words in zip(space.positions, space.words, strict=True):
+        alike.setdefault(words, []).append(position)
+    return [r.Choice(positions=positions, values=list(words)) for words, positions in alike.items()]
 
 
 def list_devices(space: str, data: Path) -> r.Devices:
@@ -58,7 +66,7 @@ def list_devices(space: str, data: Path) -> r.Devices:
 
 
 def query_cost(
-    architectures: Sequence[str], *, space: str, dataset: str, device: str, objective: r.Objective, data: Path
+    architectures: Sequence[str], *, space: str, dataset: str, device: str | None, objective: r.Objective, data: Path
 ) -> r.Costs:
     """What each architecture costs as written, dead operations included. Raises LabError for what it can't read."""
     where = get_space(space)
@@ -90,7 +98,8 @@ def score_zero_cost(
     progress: Progress | None = None,
 ) -> r.ZeroCostScores:
     """How good each architecture looks untrained. Parameters and MACs are those of the network as written."""
-    where, shape = get_space(space), known_dataset(dataset, data)
+    where = get_space(space)
+    shape = dataset_for(where, dataset, data)
     genotypes = read_all(where, architectures)
     scores = score_of(where, genotypes, dataset=shape, data=data, proxies=proxies or DEFAULT, progress=progress)
     params, macs = where.params(genotypes, shape), where.macs(genotypes, shape)
@@ -126,21 +135,21 @@ def export_architecture(architecture: str, *, space: str, dataset: str, data: Pa
     """The network as a Python module that needs torch and nothing of ours."""
     where = get_space(space)
     genotype = where.parse(architecture)
-    code = where.source_code(genotype, known_dataset(dataset, data))
-    name = f"{where.name}_{int(where.index_of([genotype])[0])}.py"
+    code = where.source_code(genotype, dataset_for(where, dataset, data))
+    name = f"{where.name}_{re.sub(r'[^A-Za-z0-9]+', '_', where.short(genotype))[:80]}.py"
     told = f"Save code as {name}; its build() gives the network untrained. Train it, and time it on the device."
     return r.Exported(architecture=architecture, filename=name, code=code, next=told)
 
 
-def known_dataset(name: str, data: Path) -> Dataset:
-    """A dataset we know the shape of, or one with an imported table; raises UnknownNameError for any other."""
-    names = DATASETS.keys() | {table.dataset for table in imported_tables(data)}
+def dataset_for(space: Space, name: str, data: Path) -> Dataset:
+    """A dataset the space's networks are built for, or one with an imported table; raises UnknownNameError else."""
+    names = {*(space.datasets or DATASETS), *(t.dataset for t in imported_tables(data) if t.space == space.name)}
     if name not in names:
         raise UnknownNameError("dataset", name, names)
     return dataset_shape(name)
 
 
-def read_all(space: SearchSpace, architectures: Sequence[str]) -> list[Genotype]:
+def read_all(space: Space, architectures: Sequence[str]) -> list[Genotype]:
     """Parse a list of architectures; the error of the first malformed one names its place in the list."""
     check_count(architectures)
     genotypes = []

@@ -13,7 +13,7 @@ from llmnas_mcp.errors import LabError, NotFoundError
 from llmnas_mcp.results import Edited, Knowledge, Rule, RuleEdit
 from llmnas_mcp.search.directions import call
 from llmnas_mcp.search.store import Store
-from llmnas_mcp.spaces import SearchSpace
+from llmnas_mcp.spaces import Space
 
 MOST_ACTIVE = 100  # rules in force in a niche: more than anybody reads
 _FIELDS = ("statement", "pattern", "target", "effect", "confidence", "evidence")
@@ -22,7 +22,7 @@ _FIELDS = ("statement", "pattern", "target", "effect", "confidence", "evidence")
 class KnowledgeBase:
     """The rules of one niche of one search. What comes after a change is not its business: `next` stays empty."""
 
-    def __init__(self, store: Store, space: SearchSpace, search_id: str, niche: int) -> None:
+    def __init__(self, store: Store, space: Space, search_id: str, niche: int) -> None:
         self._store, self._space, self._search_id, self._niche = store, space, search_id, niche
 
     def history(self) -> list[Rule]:
@@ -137,7 +137,7 @@ class KnowledgeBase:
         for position, operation in edit.pattern.items():
             if position not in self._space.positions:
                 return f"position {position!r} is unknown: use one of {', '.join(self._space.positions)}"
-            allowed = self._space.choices[self._space.positions.index(position)]
+            allowed = self._space.words[self._space.positions.index(position)]
             if operation not in allowed:
                 return f"operation {operation!r} is unknown at {position}: use one of {', '.join(allowed)}"
         for architecture in edit.evidence:

@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmnas_mcp.search.members import Member
-from llmnas_mcp.spaces import SearchSpace
+from llmnas_mcp.spaces import Space
 
 Target = Literal["score", "cost"]
 Pattern = dict[str, str]
 
 FEWEST_RESULTS = 6
 MOST_RESULTS = 500  # the newest; the time grows with the cube
+MOST_PAIRED = 40  # choices whose pairs are looked at; the time grows with the square
 _PAIR_STRENGTH = (0.0, 0.3, 1.0)
 _NOISE = (0.003, 0.03, 0.15, 0.5)
 
@@ -47,7 +48,7 @@ class Effect:
     evidence: tuple[str, ...]
 
 
-def mine(space: SearchSpace, members: Sequence[Member], target: Target, most: int) -> list[Effect]:
+def mine(space: Space, members: Sequence[Member], target: Target, most: int) -> list[Effect]:
     """The `most` strongest effects on the target that the members of one niche show, strongest first.
 
     Of a pair, only what its parts don't tell. An effect may well be uncertain: its interval and its confidence say so.
@@ -59,7 +60,7 @@ def mine(space: SearchSpace, members: Sequence[Member], target: Target, most: in
     spread = y.std()
     if spread == 0:
         return []
-    features, terms = _features(space, np.array([m.genotype for m in members]))
+    features, terms = _features(space, np.array([m.genotype for m in members]), y - y.mean())
     order = np.array([len(term) for term in terms])
     mean, deviation = _posterior(features, order, (y - y.mean()) / spread)
     found = []
@@ -67,7 +68,7 @@ def mine(space: SearchSpace, members: Sequence[Member], target: Target, most: in
         shown = np.flatnonzero(features[:, k])
         found.append(
             Effect(
-                pattern={space.positions[i]: space.choices[i][op] for i, op in terms[k]},
+                pattern={space.positions[i]: space.words[i][op] for i, op in terms[k]},
                 target=target,
                 effect=float(mean[k] * spread),
                 low=float((mean[k] - 1.96 * deviation[k]) * spread),
@@ -81,16 +82,20 @@ def mine(space: SearchSpace, members: Sequence[Member], target: Target, most: in
 
 
 def _features(
-    space: SearchSpace, genotypes: NDArray[np.int_]
+    space: Space, genotypes: NDArray[np.int_], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], list[tuple[tuple[int, int], ...]]]:
     """Indicator columns (n, terms) of every choice and every pair of choices that some members show and some don't.
 
-    A term is one or two of (position, choice).
+    A term is one or two of (position, choice). Of many choices those that go with y (centred) most make the pairs.
     """
-    singles = [(i, op) for i, ops in enumerate(space.choices) for op in range(len(ops))]
+    singles = [(i, op) for i, values in enumerate(space.values) for op in range(len(values))]
     one = np.stack([genotypes[:, i] == op for i, op in singles], axis=1)
-    pairs = [(a, b) for a, b in combinations(range(len(singles)), 2) if singles[a][0] != singles[b][0]]
-    first, second = np.array(pairs).T
+    paired = list(range(len(singles)))
+    if len(singles) > MOST_PAIRED:
+        strength = np.abs(y @ one) / np.sqrt(np.maximum(one.sum(0), 1))
+        paired = sorted(np.argsort(-strength, kind="stable")[:MOST_PAIRED].tolist())
+    pairs = [(a, b) for a, b in combinations(paired, 2) if singles[a][0] != singles[b][0]]
+    first, second = np.array(pairs, dtype=int).reshape(-1, 2).T
     columns = np.hstack([one, one[:, first] & one[:, second]])
     counts = columns.sum(0)
     shown = np.flatnonzero((counts > 0) & (counts < len(genotypes)))

@@ -3,7 +3,9 @@
 What is clustered are the distinct complexities, each counted once: weighed by their cells, a niche of large networks,
 which are few, would be merged into its neighbour. The cut is the exact optimum of one-dimensional k-means, found by
 dynamic programming (Wang and Song, Ckmeans.1d.dp, The R Journal 2011), so it needs no seed. How many niches: as many as
-make the clusters clearest, by the mean silhouette (Rousseeuw 1987).
+make the clusters clearest, by the mean silhouette (Rousseeuw 1987). Where even these lie closer to each other than the
+complexities in them, as in a space with many small choices, there are no clusters: then niches are equally wide in the
+logarithm of complexity.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmnas_mcp.errors import LabError
+from llmnas_mcp.results import Cut
 
 MOST_NICHES = 12
+USUAL = 6  # niches where there are no clusters
 
 
 @dataclass(frozen=True)
@@ -32,13 +36,16 @@ class Niche:
         return self.low <= params < self.high
 
 
-def partition(params: NDArray[np.int64], count: int | None = None) -> list[Niche]:
-    """Cut the distribution of parameter counts, shape (n,), into `count` niches, or into its clear clusters.
+def partition(params: NDArray[np.int64], count: int | None = None) -> tuple[list[Niche], Cut]:
+    """Cut the distribution of parameter counts, shape (n,), into `count` niches, and say how it was cut.
 
-    Raises LabError when there are fewer distinct complexities than niches asked for.
+    By default into its clear clusters, or into USUAL equal steps of its logarithm. Raises LabError when there are fewer
+    distinct complexities than niches asked for.
 
     >>> partition(np.array([1, 2, 3, 101, 102, 103]))
-    [Niche(index=0, low=1, high=101), Niche(index=1, low=101, high=104)]
+    ([Niche(index=0, low=1, high=101), Niche(index=1, low=101, high=104)], 'clusters')
+    >>> partition(np.arange(10, 1001), 2)
+    ([Niche(index=0, low=10, high=100), Niche(index=1, low=100, high=1001)], 'equal steps')
     """
     values = np.unique(params)
     if count is not None and not 1 <= count <= min(len(values), MOST_NICHES):
@@ -46,13 +53,25 @@ def partition(params: NDArray[np.int64], count: int | None = None) -> list[Niche
             f"niches={count} is not possible: choose 1 to {min(len(values), MOST_NICHES)}, or leave it out to take the"
             " clear clusters of the complexity distribution."
         )
-    if count is None:
-        options = range(2, min(len(values) - 1, MOST_NICHES) + 1)
-        cuts = max((kmeans_1d(values, k) for k in options), key=lambda starts: silhouette(values, starts), default=[0])
+    options = range(2, min(len(values) - 1, MOST_NICHES) + 1)
+    clearest = max((kmeans_1d(values, k) for k in options), key=lambda starts: silhouette(values, starts), default=[0])
+    how: Cut = "clusters" if are_apart(values, clearest) else "equal steps"
+    if how == "equal steps":
+        edges = [int(values[0]), *_steps(values, count or min(USUAL, len(values))), int(values[-1]) + 1]
     else:
-        cuts = kmeans_1d(values, count)
-    edges = [int(values[c]) for c in cuts] + [int(values[-1]) + 1]
-    return [Niche(i, low, high) for i, (low, high) in enumerate(pairwise(edges))]
+        cuts = clearest if count is None else kmeans_1d(values, count)
+        edges = [int(values[c]) for c in cuts] + [int(values[-1]) + 1]
+    return [Niche(i, low, high) for i, (low, high) in enumerate(pairwise(edges))], how
+
+
+def _steps(values: NDArray[np.int64], count: int) -> list[int]:
+    """Where to cut sorted distinct values into `count` equal steps of their logarithm, moved so that none is empty."""
+    cuts = np.geomspace(max(values[0], 1), max(values[-1], 1) + 1, count + 1)[1:-1].round().astype(np.int64)
+    edges, start = [], 0
+    for i, (cut, at) in enumerate(zip(cuts.tolist(), np.searchsorted(values, cuts).tolist(), strict=True)):
+        start = min(max(at, start + 1), len(values) - len(cuts) + i)
+        edges.append(cut if start == at else int(values[start]))
+    return edges
 
 
 def kmeans_1d(values: NDArray[np.int64], k: int) -> list[int]:
@@ -84,6 +103,17 @@ def kmeans_1d(values: NDArray[np.int64], k: int) -> list[int]:
         cuts.append(int(start[end]))
         end = int(start[end])
     return cuts[::-1]
+
+
+def are_apart(values: NDArray[np.int64], starts: list[int]) -> bool:
+    """Whether sorted values, shape (n,), clustered at those starts, leave wider gaps between clusters than within any.
+
+    >>> are_apart(np.array([1, 2, 9, 10]), [0, 2]), are_apart(np.array([1, 4, 6, 9]), [0, 2])
+    (True, False)
+    """
+    gaps = np.diff(values).astype(float)
+    between = np.isin(np.arange(1, len(values)), starts)
+    return bool(gaps[between].min(initial=np.inf) > gaps[~between].max(initial=0))
 
 
 def silhouette(values: NDArray[np.int64], starts: list[int]) -> float:

@@ -8,18 +8,20 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
 from llmnas_mcp import results as r
+from llmnas_mcp.devices import ANYWHERE
 from llmnas_mcp.errors import LabError, NotFoundError
-from llmnas_mcp.search.breeding import Guide, breed
+from llmnas_mcp.search.breeding import Ground, Guide, breed
 from llmnas_mcp.search.directions import Directions, call
 from llmnas_mcp.search.fronts import front_of_search
 from llmnas_mcp.search.handle import SearchHandle
-from llmnas_mcp.search.instruments import check_count
+from llmnas_mcp.search.instruments import check_count, choices_of, dataset_for
 from llmnas_mcp.search.knowledge import KnowledgeBase
-from llmnas_mcp.search.landscape import Landscape
+from llmnas_mcp.search.landscape import Landscape, Limits
 from llmnas_mcp.search.members import Member, parents
 from llmnas_mcp.search.mining import mine
 from llmnas_mcp.search.niches import partition
@@ -56,10 +58,12 @@ class Laboratory:
         *,
         space: str = "nasbench201",
         dataset: str = "cifar10",
-        device: str,
+        device: str | None = None,
         objective: r.Objective = "latency",
         niches: int | None = None,
         max_cost: float | None = None,
+        max_macs: float | None = None,
+        max_params: float | None = None,
         evaluations: int = 400,
         rounds: int | None = None,
         offspring: int = 6,
@@ -69,7 +73,8 @@ class Laboratory:
     ) -> r.Started:
         """Begin a search: cut the space into niches and remember the settings. Nothing is evaluated yet.
 
-        Raises LabError when a setting is out of range or nothing can run within the limits.
+        max_cost is in the objective's unit, max_macs and max_params are in millions. Raises LabError when a setting is
+        out of range or nothing can run within the limits.
         """
         for name, value, most in (("evaluations", evaluations, MOST_EVALUATIONS), ("offspring", offspring, 1000)):
             if not 1 <= value <= most:
@@ -78,17 +83,21 @@ class Laboratory:
             raise LabError(f"rounds={rounds} is out of range: choose at least 1, or leave it out to use the budget.")
         if not 0 <= seed < 2**31:
             raise LabError(f"seed={seed} is out of range: choose 0 to {2**31 - 1:,}.")
-        if max_cost is not None and not 0 < max_cost < math.inf:
-            raise LabError(f"max_cost={max_cost} is out of range: choose a positive number, or leave it out.")
-        where = get_space(space)
-        landscape = Landscape.of(where, dataset_shape(dataset), device, objective, self.settings.data, scored_by)
-        scale = landscape.scale
-        if max_cost is not None and not landscape.admissible(max_cost).any():
+        for name, limit in (("max_cost", max_cost), ("max_macs", max_macs), ("max_params", max_params)):
+            if limit is not None and not 0 < limit < math.inf:
+                raise LabError(f"{name}={limit} is out of range: choose a positive number, or leave it out.")
+        if device is not None and objective in ANYWHERE:
             raise LabError(
-                f"No architecture of {space} stays within {max_cost:g} {landscape.costs.unit} on {device}; the fastest"
-                f" needs {scale.low:.3g} {landscape.costs.unit}. Raise the limit."
+                f"objective={objective} is the same on every device: leave device={device!r} out, or choose latency or"
+                " energy."
             )
-        cut = partition(landscape.params, niches)
+        where = get_space(space)
+        landscape = Landscape(
+            where, dataset_for(where, dataset, self.settings.data), device, objective, self.settings.data, scored_by
+        )
+        known = landscape.candidates(Limits(max_cost, max_macs, max_params))
+        scale = known.scale
+        cut, how = partition(known.params, niches)
         if rounds is not None:
             evaluations = min(evaluations, rounds * offspring * len(cut))
         row = {
@@ -99,22 +108,27 @@ class Laboratory:
             "operator": operator,
             "seed": seed,
             "max_cost": max_cost,
+            "max_macs": max_macs,
+            "max_params": max_params,
             "evaluations": evaluations,
             "rounds": rounds,
             "offspring": offspring,
             "cost_low": scale.low,
             "cost_high": scale.high,
             "niches": [[n.low, n.high] for n in cut],
+            "cut": how,
             "scored_by": scored_by,
         }
         # The id follows from the settings, so that the same search in a fresh store has the same id; a setting that
         # came later counts only where it is not the default.
-        named = {name: value for name, value in row.items() if (name, value) != ("scored_by", "zero-cost")}
+        named = {name: value for name, value in row.items() if name not in _LATER or value != _LATER[name]}
         digest = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:6]
-        whole = self.store.add_search(row, f"{device}-{dataset[:48]}-{digest}")
+        whole = self.store.add_search(row, f"{device or objective}-{dataset[:48]}-{digest}")
         self._keep_open(SearchHandle(whole, landscape))
         search = self.get_search(whole["search_id"])
-        return r.Started(search_id=search.search_id, unit=search.unit, niches=search.niches, next=search.next)
+        return r.Started(
+            search_id=search.search_id, unit=search.unit, niches=search.niches, cut=search.cut, next=search.next
+        )
 
     def get_search(self, search_id: str) -> r.Search:
         """The state of a search: budget, niches with their share of the next round, hypervolume by rounds."""
@@ -186,14 +200,15 @@ class Laboratory:
             niche=niche,
             round=directions.round.number,
             goal=brief_goal(handle),
-            operations=list(handle.space.choices[0]),
-            positions=list(handle.space.positions),
+            choices=choices_of(handle.space),
             example=handle.space.example,
             params_low_m=where.low / 1e6,
             params_high_m=where.high / 1e6,
-            max_cost=handle.max_cost,
+            max_cost=handle.limits.cost,
+            max_macs=handle.limits.macs,
+            max_params=handle.limits.params,
             unit=handle.unit,
-            untried=handle.sizes[niche] - len(own),
+            untried=handle.untried(niche, len(own)),
             share=directions.round.left[niche],
             parents=[member_info(m, handle.unit) for m in parents(own, handle.scale, 12)],
             gaps=gaps_of(own, handle.scale, 5),
@@ -257,7 +272,8 @@ class Laboratory:
             if rule.target == "score" and rule.effect is not None and rule.pattern
         ]
         rng = np.random.default_rng([handle.row["seed"], niche, number])
-        proposals = breed(handle.landscape, own, handle.points(before), guides, handle.untried(niche, own), count, rng)
+        ground = Ground(handle.landscape, handle.limits, handle.niche(niche), handle.scale)
+        proposals = breed(ground, own, handle.points(before), guides, count, rng, handle.guests(before, niche))
         return r.Bred(
             offspring=[
                 r.Offspring(
@@ -354,9 +370,7 @@ class Laboratory:
                 )
                 raise NotFoundError(f"There is no search {search_id[:80]!r}. {known}")
             space, dataset = get_space(row["space"]), dataset_shape(row["dataset"])
-            landscape = Landscape.of(
-                space, dataset, row["device"], row["objective"], self.settings.data, row["scored_by"]
-            )
+            landscape = Landscape(space, dataset, row["device"], row["objective"], self.settings.data, row["scored_by"])
             handle = SearchHandle(row, landscape)
             self._keep_open(handle)
         return handle
@@ -394,7 +408,10 @@ def _before(members: Sequence[Member], round_: int | None) -> list[Member]:
     return [m for m in members if round_ is None or m.round < round_]
 
 
+# Settings that came later, with the values that searches had before.
+_LATER: dict[str, Any] = {"scored_by": "zero-cost", "max_macs": None, "max_params": None, "cut": "clusters"}
 _SEARCH_FIELDS = (
-    *("search_id", "created", "space", "dataset", "device", "objective", "operator", "seed", "max_cost", "scored_by"),
+    *("search_id", "created", "space", "dataset", "device", "objective", "operator", "seed", "max_cost", "max_macs"),
+    *("max_params", "scored_by", "cut"),
 )
 _EFFECT_FIELDS = ("pattern", "target", "effect", "low", "high", "confidence", "support", "evidence")

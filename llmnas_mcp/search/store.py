@@ -34,7 +34,7 @@ searches = Table(
     Column("search_id", String(80), primary_key=True),
     Column("space", String(40), nullable=False),
     Column("dataset", String(64), nullable=False),
-    Column("device", String(40), nullable=False),
+    Column("device", String(40)),
     Column("objective", String(10), nullable=False),
     Column("operator", String(40), nullable=False),
     Column("seed", Integer, nullable=False),
@@ -47,6 +47,9 @@ searches = Table(
     Column("niches", JSON, nullable=False),
     Column("created", String(32), nullable=False),
     Column("scored_by", String(20), nullable=False, server_default="zero-cost"),
+    Column("max_macs", Float),
+    Column("max_params", Float),
+    Column("cut", String(20), nullable=False, server_default="clusters"),
 )
 
 members = Table(
@@ -100,7 +103,7 @@ tasks = Table(
     Column("expires", String(32), nullable=False, index=True),
 )
 
-SCHEMA = database.Schema("llmnas_version", metadata, Path(__file__).with_name("migrations"), "0004")
+SCHEMA = database.Schema("llmnas_version", metadata, Path(__file__).with_name("migrations"), "0005")
 
 # Queries asked many times a round, built once.
 _SEARCH: sa.BindParameter[str] = sa.bindparam("search_id")

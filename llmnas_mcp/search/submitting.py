@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 
-from llmnas_mcp.errors import ArchitectureError
+from llmnas_mcp.errors import ArchitectureError, UnscorableError
 from llmnas_mcp.results import Origin, Submission, Submitted
 from llmnas_mcp.scoring import Scores
 from llmnas_mcp.search.handle import SearchHandle
@@ -54,7 +55,11 @@ def submit(
     became: dict[str, str] = {}
     score_now = {a: m.score for a, m in known.items()}
     used = len(members)
+    unscorable: dict[str, str] = {}
     for batch, found in _scored(handle, [candidates[i] for i in paid.values()], progress):
+        if isinstance(found, UnscorableError):
+            unscorable[batch[0].architecture] = str(found)
+            continue
         rows = [
             {
                 "architecture": c.architecture,
@@ -79,6 +84,8 @@ def submit(
         status, reason = "refused", c.reason
         if reason is None and c.architecture in known:
             status, reason = "duplicate", f"evaluated in round {known[c.architecture].round}"
+        elif reason is None and c.architecture in unscorable:
+            reason = unscorable[c.architecture]
         elif reason is None and became.get(c.architecture, "budget") == "budget":
             reason = f"the budget of {budget} evaluations is used"
         elif reason is None and fresh[c.architecture] == i and became[c.architecture] == "kept":
@@ -107,63 +114,54 @@ def _read(handle: SearchHandle, architecture: str, niche: int | None) -> _Candid
         genotype = space.canonical(space.parse(architecture))
     except ArchitectureError as error:
         return _Candidate(architecture[:400], reason=str(error))
-    name, row = space.format(genotype), landscape.rows[genotype]
-    params, cost = int(landscape.params[row]), float(landscape.costs.values[row])
-    home = next((n.index for n in handle.niches if n.holds(params)), None)
+    name, costs = space.format(genotype), landscape.costs([genotype])
+    params, cost = int(landscape.params([genotype])[0]), float(costs.values[0])
+    home = handle.home(params)
     reason = None
     if np.isnan(cost):
-        reason = landscape.costs.reasons[row] or "it cannot run on the device"
-    elif handle.max_cost is not None and cost > handle.max_cost:
-        reason = f"{cost:.4g} {handle.unit} is over the limit of {handle.max_cost:g} {handle.unit}"
+        reason = costs.reasons[0] or "it cannot run on the device"
+    elif space.constant(genotype):
+        reason = "its output does not depend on its input"
+    elif over := _over(handle, genotype, cost, float(costs.errors[0]), params):
+        reason = over
     elif niche is not None and home != niche:
         wanted = handle.niche(niche)
         reason = (
             f"{params / 1e6:.4f} M parameters belong to niche {home}; niche {niche} takes"
             f" {wanted.low / 1e6:.4f} to below {wanted.high / 1e6:.4f} M"
         )
-    return _Candidate(
-        name, genotype, home, params, None if np.isnan(cost) else cost, landscape.costs.sources[row], reason
-    )
+    return _Candidate(name, genotype, home, params, None if np.isnan(cost) else cost, costs.sources[0], reason)
+
+
+def _over(handle: SearchHandle, genotype: Genotype, cost: float, error: float, params: int) -> str | None:
+    """Which limit an architecture is over, if any; error: relative, of the cost, NaN where it is exact."""
+    limits, landscape = handle.limits, handle.landscape
+    if limits.cost is not None and cost > limits.cost:
+        unsure = f", by less than its error of {error:.1%}" if cost * (1 - error) <= limits.cost else ""
+        return f"{cost:.4g} {handle.unit} is over the limit of {limits.cost:g} {handle.unit}{unsure}"
+    if limits.params is not None and params / 1e6 > limits.params:
+        return f"{params / 1e6:.4g} M parameters are over the limit of {limits.params:g} M"
+    if limits.macs is not None and (macs := landscape.space.macs([genotype], landscape.dataset)[0] / 1e6) > limits.macs:
+        return f"{macs:.4g} M MACs are over the limit of {limits.macs:g} M"
+    return None
 
 
 def _scored(
     handle: SearchHandle, candidates: Sequence[_Candidate], progress: Callable[[int, int], None] | None
-) -> Iterator[tuple[Sequence[_Candidate], Scores]]:
+) -> Iterator[tuple[Sequence[_Candidate], Scores | UnscorableError]]:
     """Candidates with their scores: all at once where they can be looked up, else each as soon as it is measured.
 
     So a submission that is stopped leaves what it finished. What is measured is told only when the next is asked for,
     that is, when it is in the store.
     """
     landscape = handle.landscape
-    genotypes = [c.genotype for c in candidates if c.genotype is not None]
-    if landscape.scored_at_once(genotypes):
-        if genotypes:
-            yield candidates, landscape.scores(genotypes)
+    by_genotype = {c.genotype: c for c in candidates if c.genotype is not None}
+    genotypes = list(by_genotype)
+    if not genotypes:
         return
-    before = 0
-    for i, genotype in enumerate(genotypes):
-        steps = _Steps(before, len(genotypes) - i - 1, progress)
-        yield candidates[i : i + 1], landscape.scores([genotype], steps)
-        before = steps.end()
-
-
-class _Steps:
-    """The steps of one architecture among those of all; its last is held back until it is in the store."""
-
-    def __init__(self, before: int, after: int, progress: Callable[[int, int], None] | None) -> None:
-        self._before, self._after, self._progress, self._own = before, after, progress, 0
-
-    def __call__(self, done: int, total: int) -> None:
-        self._own = total
-        if done < total:
-            self._tell(done)
-
-    def end(self) -> int:
-        """Tell the last step, if any was taken; returns the steps so far."""
-        if self._own:
-            self._tell(self._own)
-        return self._before + self._own
-
-    def _tell(self, done: int) -> None:
-        if self._progress:
-            self._progress(self._before + done, self._before + self._own + self._after)
+    if landscape.scored_at_once(genotypes):
+        yield candidates, landscape.scores(genotypes)
+        return
+    with closing(landscape.scored(genotypes, progress)) as found:
+        for genotype, scores in found:
+            yield [by_genotype[genotype]], scores

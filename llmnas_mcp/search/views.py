@@ -11,7 +11,7 @@ from llmnas_mcp.results import FrontPoint, Gap, MemberInfo
 from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.members import Member, Scale, front_members
 from llmnas_mcp.search.mining import Effect
-from llmnas_mcp.spaces import Genotype, SearchSpace, get_space
+from llmnas_mcp.spaces import Genotype, Space, get_space
 
 
 @lru_cache(maxsize=20_000)
@@ -19,7 +19,7 @@ def _genotype(space: str, architecture: str) -> Genotype:
     return get_space(space).parse(architecture)
 
 
-def member_of(space: SearchSpace, row: dict[str, Any]) -> Member:
+def member_of(space: Space, row: dict[str, Any]) -> Member:
     """A member from its row in the store."""
     names = ("architecture", "niche", "round", "score", "cost", "params", "score_source", "cost_source")
     return Member(**{name: row[name] for name in names}, genotype=_genotype(space.name, row["architecture"]))
@@ -39,18 +39,25 @@ def member_info(member: Member, unit: str) -> MemberInfo:
     )
 
 
-def front_point(member: Member, unit: str, *, near: bool) -> FrontPoint:
+def front_point(space: Space, member: Member, unit: str, *, near: bool) -> FrontPoint:
     """A member of a front, or near it, as the laboratory tells it."""
-    return FrontPoint(**member_info(member, unit).model_dump(exclude={"round"}), near=near)
+    told = member_info(member, unit).model_dump(exclude={"round"})
+    return FrontPoint(**told, short=space.short(member.genotype), near=near)
 
 
 def brief_goal(handle: SearchHandle) -> str:
     """What a search is after, in one sentence."""
-    limit = "" if handle.max_cost is None else f" of at most {handle.max_cost:g} {handle.unit}"
+    limits = handle.limits
+    limit = "" if limits.cost is None else f" of at most {limits.cost:g} {handle.unit}"
+    where = f" on {handle.row['device']}" if handle.row["device"] else ""
+    also = [(limits.macs, "MACs"), (limits.params, "parameters")]
+    most = [f"at most {value:g} M {name}" for value, name in also if value is not None]
+    having = f", with {' and '.join(most)}" if most else ""
     within = "; propose only within this niche's range of parameters" if len(handle.niches) > 1 else ""
+    objective = {"macs": "number of MACs", "params": "number of parameters"}.get(handle.row["objective"])
     return (
-        f"Cells for {handle.row['dataset']} with a high zero-cost score and a low {handle.row['objective']}{limit} on"
-        f" {handle.row['device']}{within}."
+        f"Architectures of {handle.space.name} for {handle.row['dataset']} with a high zero-cost score and a low"
+        f" {objective or handle.row['objective']}{limit}{where}{having}{within}."
     )
 
 

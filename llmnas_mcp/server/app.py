@@ -24,9 +24,9 @@ from llmnas_mcp.server.toolbox import Toolbox
 from llmnas_mcp.server.tools import instruments, niches, searches
 from llmnas_mcp.settings import Settings
 
-INSTRUCTIONS = """A laboratory for hardware-aware neural architecture search: networks that score high and cost little
-on one device. You are the scientist. Every answer of a search has `next`: the call to make now, written out; `...` is
-for you to fill in.
+INSTRUCTIONS = """A laboratory for hardware-aware neural architecture search: networks that score high and cost little,
+on a device or by counts. You are the scientist. Every answer of a search has `next`: the call to make now, written out;
+`...` is for you to fill in.
 
 start_search cuts the space into niches by number of parameters. In each round, for each niche with a share: get_brief;
 reason from mine_rules; update_knowledge_base (a rule has pattern, effect, confidence and evidence); design by mutating

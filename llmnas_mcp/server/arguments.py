@@ -12,9 +12,9 @@ from llmnas_mcp.search.instruments import MOST_ARCHITECTURES
 Architectures = Annotated[list[str], Field(json_schema_extra={"maxItems": MOST_ARCHITECTURES})]
 Architecture = Annotated[str, Field(max_length=2000)]
 Space = str
-Dataset = Annotated[str, Field(description="cifar10, cifar100, ImageNet16-120, or an imported one")]
-Device = Annotated[str, Field(description="see list_devices")]
-Objective = Literal["latency", "energy"]
+Dataset = Annotated[str, Field(description="see list_spaces, or an imported one")]
+Device = Annotated[str | None, Field(description="see list_devices; none for macs and params")]
+Objective = Literal["latency", "energy", "macs", "params"]
 SearchId = str
 Niche = Annotated[int, Field(ge=0)]
 Round = Annotated[int | None, Field(ge=1, le=1_000_000, description="default: the one under way")]

@@ -22,7 +22,7 @@ def register(mcp: MCPServer, lab: Laboratory) -> None:
     offers: dict[str, Callable[[], Sequence[str]]] = {
         "device": lambda: list(DEVICES),
         "dataset": lambda: list(dict.fromkeys(name for space in spaces for name in space.datasets)),
-        "avoid": lambda: list(dict.fromkeys(name for space in spaces for name in space.operations)),
+        "avoid": lambda: list(dict.fromkeys(name for space in spaces for c in space.choices for name in c.values)),
         "search_id": lambda: [line.search_id for line in lab.list_searches(200).searches],
     }
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from llmnas_mcp.search.directions import call
 
-SEARCH = """Find convolutional cells that are accurate and fast on {device} for {dataset}{limit}.{without}
+SEARCH = """Find architectures of {space} that are accurate and fast on {device} for {dataset}{limit}.{without}
 
 You are the scientist; the laboratory prices, scores and remembers. Every answer of a search has `next`: the call to
 make now, written out; `...` in it is for you to fill in. Begin with
@@ -24,20 +24,19 @@ the share of evaluations each has:
 
 1. Read. get_brief has the niche's range, its parents (members worth breeding), the gaps on its front, the rules in
    force and what was tried. Where there are no results yet, spread the first designs over costs.
-2. Reason. mine_rules has effects of operations at positions, with 95 % interval, confidence and support; the fewer
+2. Reason. mine_rules has effects of choices at positions, with 95 % interval, confidence and support; the fewer
    results, the more they are drawn towards 0. An effect whose interval takes in 0, or that two or three results show,
-   is a guess. Ask what makes it: an operation on no path from input to output does nothing; convolutions bring score
-   and cost; pooling has no parameters and yet takes time.
-3. Write. update_knowledge_base: a rule is one sentence with pattern (position -> operation), target, effect (change of
+   is a guess. Ask what makes it: how information flows, what brings capacity, what takes time without bringing any.
+3. Write. update_knowledge_base: a rule is one sentence with pattern (position -> value), target, effect (change of
    score, or of cost in its unit), confidence and evidence (architectures that show it). Add what helps to choose next,
    above all rules on score, as costs can be asked. Those with a pattern and an effect guide breed_architectures, which
    without any only looks for low cost. Revise what has moved, retire what results speak against; a guess is worth its
    confidence and no more.
-4. Design as many new cells as the share. mutation: one or two positions of a parent changed; crossover: positions of
-   two parents combined; fresh: of your own. Follow the rules, aim into gaps and at the ends of the front, and let a
-   design now and then put a rule to the test. Stay in the range of parameters: a 3x3 convolution has nine times those
-   of a 1x1, the other operations have none. query_latency is free of budget, so price what you plan; but do not score
-   plans with score_zero_cost: those would be evaluations nobody counts. Mix in what breed_architectures offers.
+4. Design as many new architectures as the share. mutation: one or two positions of a parent changed; crossover:
+   positions of two parents combined; fresh: of your own. Follow the rules, aim into gaps and at the ends of the front,
+   and let a design now and then put a rule to the test. Stay in the range of parameters. query_latency is free of
+   budget, so price what you plan; but do not score plans with score_zero_cost: those would be evaluations nobody
+   counts. Mix in what breed_architectures offers.
 5. Submit. submit_architectures with `origins`: operator, parents and in one sentence why. Duplicates and refused ones
    cost nothing and say why; replace them until the share is used. Hold the scores against what you expected: that is
    the next round's insight.
@@ -47,9 +46,9 @@ raised hypervolume (by less than 0.5 %).
 
 Then compute_pareto_front and plot_pareto_front, and report: three or four choices from fast to strong, each with
 score, cost, unit and source; which rules held, by what evidence, and which did not; how many evaluations were used,
-and the front's `share` of the best hypervolume there is. Be honest: a score is a rank within the space by
-training-free proxies, not an accuracy; costs are off by the error that query_latency gives; points marked `near` are
-beaten by less than these errors, so they are choices too. How well the score ranks is in `worth` of
+and the front's `share` of the best hypervolume there is, where that is known. Be honest: a score is a rank within the
+space by training-free proxies, not an accuracy; costs are off by the error that query_latency gives; points marked
+`near` are beaten by less than these errors, so they are choices too. How well the score ranks is in `worth` of
 {worth}. Offer export_architecture."""
 
 EXPLAIN = """Explain the Pareto front of search {search_id} to an engineer who must choose one network.
@@ -62,12 +61,12 @@ shows it. Then say:
 - Which three or four points are worth considering, from fast to strong, and what each trades away: how much score for
   how much cost against its neighbours. Points marked `near` are off the front by less than the errors of score and
   cost; they count as choices, and differences below these errors are none.
-- What makes the fast ones fast and the strong ones strong: operations at positions, by the rules, their confidence and
+- What makes the fast ones fast and the strong ones strong: choices at positions, by the rules, their confidence and
   their evidence. Where no rule explains it, say that it is your reading.
 - How far the numbers can be trusted. A score is a rank within the space by training-free proxies, not an accuracy;
-  `worth` of score_zero_cost(architectures=[], dataset=...) tells how well it ranks. Each cost has a source, and an
-  error that query_latency gives. `share` is what the search found of the best hypervolume there is under the same
-  numbers.
+  `worth` of score_zero_cost(architectures=[], space=..., dataset=...) tells how well it ranks. Each cost has a source,
+  and an error that query_latency gives. `share` is what the search found of the best hypervolume there is under the
+  same numbers, where that is known.
 - Which one you would take, for which need, and what would change your mind.
 - What to do next: export_architecture gives the network, which is to be trained and timed on the real device."""
 
@@ -90,9 +89,12 @@ def register(mcp: MCPServer, tools: Collection[str]) -> None:
 
     def search_for_device(
         device: Annotated[str, Field(description="a device of list_devices, such as raspi4 or pixel3")],
-        dataset: Annotated[str, Field(description="cifar10, cifar100, ImageNet16-120, or an imported one")] = "cifar10",
+        dataset: Annotated[
+            str, Field(description="a dataset of the space (list_spaces), or an imported one")
+        ] = "cifar10",
         max_latency: Annotated[str, Field(description="limit in ms, such as 30")] = "",
-        avoid: Annotated[str, Field(description="operations to do without, such as avg_pool_3x3")] = "",
+        avoid: Annotated[str, Field(description="values to do without, such as avg_pool_3x3")] = "",
+        space: Annotated[str, Field(description="a space of list_spaces")] = "nasbench201",
     ) -> str:
         """Search for networks that are accurate and fast on a device."""
         most = {"max_cost": _milliseconds(max_latency)} if max_latency.strip() else {}
@@ -100,9 +102,10 @@ def register(mcp: MCPServer, tools: Collection[str]) -> None:
             device=device,
             dataset=dataset,
             limit=f", within {most['max_cost']:g} ms" if most else "",
-            without=f" Do without {avoid.strip()}: submit no cell that has it." if avoid.strip() else "",
-            start=call("start_search", device=device, dataset=dataset, **most),
-            worth=call("score_zero_cost", architectures=[], dataset=dataset),
+            without=f" Do without {avoid.strip()}: submit nothing that has it." if avoid.strip() else "",
+            space=space,
+            start=call("start_search", device=device, space=space, dataset=dataset, **most),
+            worth=call("score_zero_cost", architectures=[], space=space, dataset=dataset),
         )
 
     def explain_front(search_id: Annotated[str, Field(description="see list_searches")]) -> str:

@@ -1,21 +1,21 @@
 """What can be built."""
 
-from llmnas_mcp.errors import UnknownNameError
-from llmnas_mcp.spaces.base import Genotype, Genotypes, SearchSpace
+from llmnas_mcp.spaces.base import Genotypes, Space
 from llmnas_mcp.spaces.datasets import DATASETS, Dataset, dataset_shape
-from llmnas_mcp.spaces.nasbench201.space import NASBench201
+from llmnas_mcp.spaces.needed import Genotype
+from llmnas_mcp.spaces.registry import BUILT_IN as SPACES
+from llmnas_mcp.spaces.registry import get_space, known_spaces, names, space_of
 
-SPACES: dict[str, SearchSpace] = {NASBench201.name: NASBench201()}
-
-__all__ = ["DATASETS", "SPACES", "Dataset", "Genotype", "Genotypes", "SearchSpace", "dataset_shape", "get_space"]
-
-
-def get_space(name: str) -> SearchSpace:
-    """The space of that name; raises UnknownNameError with the names there are.
-
-    >>> get_space("nasbench201").size
-    15625
-    """
-    if name not in SPACES:
-        raise UnknownNameError("space", name, SPACES)
-    return SPACES[name]
+__all__ = [
+    "DATASETS",
+    "SPACES",
+    "Dataset",
+    "Genotype",
+    "Genotypes",
+    "Space",
+    "dataset_shape",
+    "get_space",
+    "known_spaces",
+    "names",
+    "space_of",
+]

@@ -7,15 +7,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Dataset:
-    """An image-classification task: square RGB inputs of `resolution` pixels and `classes` labels."""
+    """An image-classification task: square inputs of `resolution` pixels and `channels` colours, `classes` labels."""
 
     name: str
     resolution: int
     classes: int
+    channels: int = 3
 
 
 DATASETS = {
-    d.name: d for d in (Dataset("cifar10", 32, 10), Dataset("cifar100", 32, 100), Dataset("ImageNet16-120", 16, 120))
+    d.name: d
+    for d in (
+        Dataset("cifar10", 32, 10),
+        Dataset("cifar100", 32, 100),
+        Dataset("ImageNet16-120", 16, 120),
+        Dataset("imagenet", 224, 1000),
+    )
 }
 
 
@@ -27,6 +34,6 @@ def dataset_shape(name: str) -> Dataset:
     >>> dataset_shape("ImageNet16-120").classes
     120
     >>> dataset_shape("flowers")
-    Dataset(name='flowers', resolution=32, classes=10)
+    Dataset(name='flowers', resolution=32, classes=10, channels=3)
     """
     return DATASETS.get(name, Dataset(name, 32, 10))

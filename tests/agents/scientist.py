@@ -38,7 +38,7 @@ def rule(**changed: Any) -> dict[str, Any]:
         "action": "add",
         "rule_id": None,
         "statement": "A 3x3 convolution from input to output raises the score",
-        "pattern": [{"position": "0->3", "operation": "nor_conv_3x3"}],
+        "pattern": [{"position": "0->3", "value": "nor_conv_3x3"}],
         "target": "score",
         "effect": 0.2,
         "confidence": 0.7,

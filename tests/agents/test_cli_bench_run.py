@@ -54,7 +54,7 @@ def test_a_bench_leaves_tables_and_figures_and_does_nothing_twice(llmnas: Run, t
         ("evolution+no-zero-cost", 1, 20),
         ("evolution", 0, 20),
         ("evolution", 1, 20),
-        ("exhaustive", 0, 4930),
+        ("exhaustive", 0, 5259),
         ("random", 0, 20),
         ("random", 1, 20),
     ]

@@ -130,7 +130,7 @@ def test_a_rule_is_in_the_prompt_of_the_same_round_s_designs(tmp_path: Path) -> 
         ({"effect": 40.0}, "a score changes by -1 to 1"),
         ({"statement": " "}, "a rule needs a statement"),
         ({"evidence": [99]}, "there is no number 99"),
-        ({"pattern": [{"position": "0->3", "operation": "none"}] * 2}, "must have each position once"),
+        ({"pattern": [{"position": "0->3", "value": "none"}] * 2}, "must have each position once"),
     ],
     ids=str,
 )

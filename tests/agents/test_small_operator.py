@@ -14,7 +14,8 @@ from llmnas_mcp.spaces import get_space
 from tests.agents.test_prompts import BRIEF, CELLS
 
 SPACE = get_space("nasbench201")
-cells = st.tuples(*(st.sampled_from(BRIEF.operations) for _ in BRIEF.positions)).map(
+POSITIONS, OPERATIONS = BRIEF.choices[0].positions, BRIEF.choices[0].values
+cells = st.tuples(*(st.sampled_from(OPERATIONS) for _ in POSITIONS)).map(
     lambda operations: "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|".format(*operations)
 )
 
@@ -22,10 +23,10 @@ cells = st.tuples(*(st.sampled_from(BRIEF.operations) for _ in BRIEF.positions))
 @given(st.lists(cells, min_size=1, max_size=3), st.data())
 def test_a_change_is_a_parent_with_another_operation_at_one_position(parents: list[str], data: st.DataObject) -> None:
     parent = data.draw(st.integers(1, len(parents)))
-    position = data.draw(st.sampled_from(BRIEF.positions))
-    there = re.findall(r"[a-z_0-9]+(?=~)", parents[parent - 1])[BRIEF.positions.index(position)]
-    operation = data.draw(st.sampled_from([o for o in BRIEF.operations if o != there]))
-    asked = {"parent": parent, "position": position, "operation": operation, "reason": "It may help a little"}
+    position = data.draw(st.sampled_from(POSITIONS))
+    there = re.findall(r"[a-z_0-9]+(?=~)", parents[parent - 1])[POSITIONS.index(position)]
+    operation = data.draw(st.sampled_from([o for o in OPERATIONS if o != there]))
+    asked = {"parent": parent, "position": position, "value": operation, "reason": "It may help a little"}
 
     (change,) = changes_of(parents, BRIEF, 1).model_validate({"offspring": [asked]}).offspring
     proposal = changed(change, parents, BRIEF)
@@ -42,8 +43,8 @@ def test_a_change_is_a_parent_with_another_operation_at_one_position(parents: li
         {"parent": 3},
         {"parent": 0},
         {"position": "0->4"},
-        {"operation": "nor_conv_3x3"},  # is there already
-        {"operation": "conv"},
+        {"value": "nor_conv_3x3"},  # is there already
+        {"value": "conv"},
         {"reason": "1.2.3"},
         {"reason": ""},
         {"operator": "fresh"},
@@ -51,7 +52,7 @@ def test_a_change_is_a_parent_with_another_operation_at_one_position(parents: li
     ids=str,
 )
 def test_what_cannot_be_chosen_does_not_validate(wrong: dict[str, object]) -> None:
-    fine = {"parent": 1, "position": "0->1", "operation": "none", "reason": "It may help a little"}
+    fine = {"parent": 1, "position": "0->1", "value": "none", "reason": "It may help a little"}
     schema = changes_of(list(CELLS), BRIEF, 2)
     schema.model_validate({"offspring": [fine]})
     with pytest.raises(ValidationError):

@@ -11,7 +11,7 @@ import pytest
 from llmnas_mcp.baselines import METHODS, Problem, curve, method_of, of_search, run
 from llmnas_mcp.errors import LabError
 from llmnas_mcp.pareto import hypervolume
-from llmnas_mcp.search.landscape import Landscape
+from llmnas_mcp.search.landscape import NO_LIMITS, Landscape, Limits
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
 from llmnas_mcp.spaces import dataset_shape, get_space
@@ -22,14 +22,15 @@ DRAWING = sorted(METHODS.keys() - {"exhaustive"})
 
 @pytest.fixture(scope="module")
 def landscape() -> Landscape:
-    return Landscape.of(SPACE, dataset_shape("cifar10"), "edgetpu", "latency", Path("no tables"))
+    return Landscape(SPACE, dataset_shape("cifar10"), "edgetpu", "latency", Path("no tables"))
 
 
 @pytest.mark.parametrize("name", DRAWING)
 def test_a_method_pays_for_its_budget_of_distinct_architectures_that_can_run(landscape: Landscape, name: str) -> None:
     problem = run(METHODS[name], Problem(landscape, 60), seed=3)
     assert len(problem.paid) == 60
-    assert problem.runs[list(problem.paid)].all()
+    assert np.isfinite(landscape.costs(problem.architectures).values).all()
+    assert not any(map(SPACE.constant, problem.architectures))
     assert ((problem.points >= 0) & (problem.points <= 1)).all()
     names = {SPACE.format(SPACE.canonical(genotype)) for genotype in problem.architectures}
     assert len(names) == 60
@@ -46,17 +47,17 @@ def test_the_same_seed_gives_the_same_architectures_and_another_seed_others(land
 def test_a_method_ends_where_the_limit_leaves_fewer_architectures_than_its_budget(
     landscape: Landscape, name: str
 ) -> None:
-    limit = float(np.nanquantile(landscape.costs.values, 0.004))
-    within = int(landscape.admissible(limit).sum())
+    limits = Limits(cost=float(np.quantile(landscape.candidates(NO_LIMITS).costs, 0.004)))
+    within = len(landscape.candidates(limits).genotypes)
     assert 5 < within < 40
-    problem = run(METHODS[name], Problem(landscape, 400, limit), seed=0)
+    problem = run(METHODS[name], Problem(landscape, 400, limits), seed=0)
     assert 1 <= len(problem.paid) <= within
-    assert (landscape.costs.values[list(problem.paid)] <= limit).all()
+    assert (landscape.costs(problem.architectures).values <= limits.cost).all()
 
 
 def test_the_exhaustive_method_reaches_the_best_front(landscape: Landscape) -> None:
     problem = run(METHODS["exhaustive"], Problem(landscape, 10), seed=0)
-    best = landscape.best_front(None, landscape.scale)
+    best = landscape.best_front(NO_LIMITS, landscape.candidates(NO_LIMITS).scale)
     assert best is not None
     assert hypervolume(problem.points, (1, 1)) == pytest.approx(hypervolume(best, (1, 1)))
 
@@ -72,10 +73,12 @@ def test_every_method_that_looks_at_results_beats_random_sampling(landscape: Lan
 
 def test_costs_are_free_and_none_is_told_of_what_cannot_run(landscape: Landscape) -> None:
     problem = Problem(landscape, 5)
-    genotypes = [landscape.genotypes[row] for row in (int(problem.runs.argmin()), int(problem.runs.argmax()))]
-    assert np.isnan(problem.costs(genotypes)).tolist() == [True, False]
+    every = landscape.reference.genotypes
+    runs = np.isfinite(landscape.costs(every).values)
+    genotypes = [every[int(runs.argmin())], every[int(runs.argmax())], np.zeros(6, dtype=int)]
+    assert np.isnan(problem.costs(genotypes)).tolist() == [True, False, True]
     assert not problem.paid
-    assert np.isinf(problem.evaluate(genotypes)).all(axis=1).tolist() == [True, False]
+    assert np.isinf(problem.evaluate(genotypes)).all(axis=1).tolist() == [True, False, True]
     assert len(problem.paid) == 1
 
 
@@ -94,7 +97,7 @@ def test_a_method_from_outside_is_found_in_the_current_folder(
     landscape: Landscape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine_alone.py").write_text(
-        "def first(problem, seed):\n    problem.evaluate(problem.landscape.genotypes)\nnumber = 3\n"
+        "def first(problem, seed):\n    problem.evaluate(problem.landscape.reference.genotypes)\nnumber = 3\n"
     )
     for name, content in {"unread": "def f(:", "quits": "raise SystemExit", "divides": "1 / 0"}.items():
         (tmp_path / f"{name}_alone.py").write_text(content)
@@ -121,7 +124,7 @@ def test_baselines_of_a_search_use_its_own_scores_limit_and_number_of_evaluation
     handle, _ = lab.members(search_id)
     found = of_search(handle, 30, seeds=2)
     assert [(one.name, one.seeds, one.curve[-1][0]) for one in found] == [("random", 2, 30), ("nsga2", 2, 30)]
-    params = np.sort(handle.landscape.params)
+    params = np.sort(handle.landscape.reference.params)
     for one in found:
         assert one.low <= one.curve[-1][1] <= one.high
         assert all(cost <= 20 for _, cost in one.front)

@@ -16,7 +16,7 @@ from llmnas_mcp.benchmarks import accuracy_of, accuracy_table, import_accuracies
 from llmnas_mcp.benchmarks.tables import ImportedAccuracies, import_measured
 from llmnas_mcp.devices.tables import imported_tables
 from llmnas_mcp.errors import DataError
-from llmnas_mcp.spaces import SearchSpace, get_space
+from llmnas_mcp.spaces import Space, get_space
 from tests.thorough import examples
 
 CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
@@ -30,7 +30,7 @@ def row(architecture: str = CELL, **columns: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", ["mine.csv", "mine.csv.gz"])
-def test_a_csv_is_imported_for_every_dataset_it_has(space: SearchSpace, data: Path, write: Write, name: str) -> None:
+def test_a_csv_is_imported_for_every_dataset_it_has(space: Space, data: Path, write: Write, name: str) -> None:
     columns = {"cifar10_test_200": 93.5, "cifar10_valid_200": 91, "imagenet16_120_test_200": 40, "flowers_test_200": 0}
     path = write(name, [row(**columns), row(OTHER, **columns | {"imagenet16_120_test_200": ""})])
     imported = import_accuracies(path, space, data)
@@ -47,13 +47,13 @@ def test_a_csv_is_imported_for_every_dataset_it_has(space: SearchSpace, data: Pa
     assert np.isnan(table.values).sum() == space.size - 1
 
 
-def test_one_dataset_can_be_named(space: SearchSpace, data: Path, write: Write) -> None:
+def test_one_dataset_can_be_named(space: Space, data: Path, write: Write) -> None:
     path = write("mine.csv", [row(cifar10_test_200=90, my_own_test_200=80)])
     assert [t.dataset for t in import_accuracies(path, space, data, dataset="My-Own")] == ["My-Own"]
     assert accuracy_table(space, "cifar10", data) is None
 
 
-def test_importing_again_replaces_cells_and_keeps_the_others(space: SearchSpace, data: Path, write: Write) -> None:
+def test_importing_again_replaces_cells_and_keeps_the_others(space: Space, data: Path, write: Write) -> None:
     import_accuracies(write("one.csv", [row(cifar10_test_200=90), row(OTHER, cifar10_test_200=80)]), space, data)
     import_accuracies(write("two.csv", [row(OTHER, cifar10_test_200=85)]), space, data)
     found = accuracy_of(space, [space.parse(CELL), space.parse(OTHER)], dataset="cifar10", data=data)
@@ -61,7 +61,7 @@ def test_importing_again_replaces_cells_and_keeps_the_others(space: SearchSpace,
     assert found.sources == ("table:one+two",) * 2
 
 
-def test_a_table_comes_first_and_what_it_lacks_is_estimated(space: SearchSpace, data: Path, write: Write) -> None:
+def test_a_table_comes_first_and_what_it_lacks_is_estimated(space: Space, data: Path, write: Write) -> None:
     import_accuracies(write("mine.csv", [row(cifar10_test_200=12.5)]), space, data)
     found = accuracy_of(space, [space.parse(CELL), space.parse(OTHER)], dataset="cifar10", data=data)
     assert found.values[0] == 12.5
@@ -71,9 +71,7 @@ def test_a_table_comes_first_and_what_it_lacks_is_estimated(space: SearchSpace, 
     assert 0 < found.errors[1] <= 0.4
 
 
-def test_a_dataset_nobody_trained_on_is_refused_with_those_there_are(
-    space: SearchSpace, data: Path, write: Write
-) -> None:
+def test_a_dataset_nobody_trained_on_is_refused_with_those_there_are(space: Space, data: Path, write: Write) -> None:
     import_accuracies(write("mine.csv", [row(flowers_test_200=50)]), space, data)
     with pytest.raises(DataError, match=r"'svhn'.*available: cifar10, cifar100, flowers.*svhn_test_200"):
         accuracy_of(space, [space.parse(CELL)], dataset="svhn", data=data)
@@ -98,7 +96,7 @@ def test_a_dataset_nobody_trained_on_is_refused_with_those_there_are(
     ],
 )
 def test_a_malformed_csv_is_refused_with_its_row_and_leaves_nothing(
-    space: SearchSpace, data: Path, tmp_path: Path, text: str, message: str
+    space: Space, data: Path, tmp_path: Path, text: str, message: str
 ) -> None:
     path = tmp_path / "bad.csv"
     path.write_text(text)
@@ -107,7 +105,7 @@ def test_a_malformed_csv_is_refused_with_its_row_and_leaves_nothing(
     assert not data.exists()
 
 
-def test_a_csv_with_costs_and_accuracies_brings_both(space: SearchSpace, data: Path, write: Write) -> None:
+def test_a_csv_with_costs_and_accuracies_brings_both(space: Space, data: Path, write: Write) -> None:
     path = write("mine_cifar10.csv", [row(raspi4_latency=3, cifar10_test_200=90)])
     costs, accuracies = import_measured(path, space, data)
     assert [t.device for t in costs] == ["raspi4"]
@@ -116,9 +114,7 @@ def test_a_csv_with_costs_and_accuracies_brings_both(space: SearchSpace, data: P
     assert imported_accuracies(data) == accuracies
 
 
-def test_of_a_csv_with_a_mistake_in_either_kind_nothing_is_imported(
-    space: SearchSpace, data: Path, write: Write
-) -> None:
+def test_of_a_csv_with_a_mistake_in_either_kind_nothing_is_imported(space: Space, data: Path, write: Write) -> None:
     for bad in ({"cifar10_test_200": 900}, {"raspi4_latency": 0}):
         path = write("mine_cifar10.csv", [row(**{"raspi4_latency": 3, "cifar10_test_200": 90} | bad)])
         with pytest.raises(DataError, match=f"row 2: {next(iter(bad))}"):
@@ -126,12 +122,12 @@ def test_of_a_csv_with_a_mistake_in_either_kind_nothing_is_imported(
         assert not data.exists()
 
 
-def test_a_csv_with_neither_is_refused_with_what_both_would_need(space: SearchSpace, data: Path, write: Write) -> None:
+def test_a_csv_with_neither_is_refused_with_what_both_would_need(space: Space, data: Path, write: Write) -> None:
     with pytest.raises(DataError, match=r"(?s)no cost column.*raspi4_latency.*no column of test accuracy"):
         import_measured(write("mine.csv", [row(size=3)]), space, data)
 
 
-def test_a_damaged_table_says_what_to_do(space: SearchSpace, data: Path) -> None:
+def test_a_damaged_table_says_what_to_do(space: Space, data: Path) -> None:
     data.mkdir()
     (data / "accuracy.nasbench201.cifar10.npz").write_bytes(b"not a zip")
     for ask in (lambda: accuracy_table(space, "cifar10", data), lambda: imported_accuracies(data)):
@@ -149,7 +145,7 @@ def test_any_bytes_are_imported_or_refused(tmp_path: Path, content: bytes) -> No
             import_measured(tmp_path / name, space, tmp_path / "tables")
 
 
-def test_a_cell_without_a_way_through_has_the_accuracy_of_chance(space: SearchSpace, data: Path) -> None:
+def test_a_cell_without_a_way_through_has_the_accuracy_of_chance(space: Space, data: Path) -> None:
     for dataset, chance in (("cifar10", 10), ("cifar100", 1)):
         assert accuracy_of(space, [space.parse(DEAD)], dataset=dataset, data=data).values.tolist() == [chance]
 

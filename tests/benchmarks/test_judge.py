@@ -15,7 +15,7 @@ from llmnas_mcp.benchmarks import Judge, import_accuracies
 from llmnas_mcp.benchmarks.tables import import_measured
 from llmnas_mcp.devices import DEVICES
 from llmnas_mcp.errors import DataError
-from llmnas_mcp.spaces import SearchSpace, get_space
+from llmnas_mcp.spaces import Space, get_space
 
 SPACE = get_space("nasbench201")
 CELLS = list(SPACE.genotypes())
@@ -166,7 +166,7 @@ def test_a_judge_without_tables_is_an_estimate_with_its_error() -> None:
     assert 0 < judge.error[1] < 0.06
 
 
-def test_a_dataset_without_accuracies_is_refused(space: SearchSpace, data: Path, write: Callable[..., Path]) -> None:
+def test_a_dataset_without_accuracies_is_refused(space: Space, data: Path, write: Callable[..., Path]) -> None:
     rows = [{"arch_str": SPACE.format(CELLS[0]), "flowers_test_200": 0}]
     with pytest.raises(DataError, match="available: cifar10, cifar100"):
         Judge.of(space, "flowers", "raspi4", "latency", data)

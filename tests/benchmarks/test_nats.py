@@ -17,7 +17,7 @@ from llmnas_mcp.benchmarks import accuracy_of, import_accuracies
 from llmnas_mcp.benchmarks.tables import import_measured
 from llmnas_mcp.devices import unpickler
 from llmnas_mcp.errors import DataError
-from llmnas_mcp.spaces import SearchSpace
+from llmnas_mcp.spaces import Space
 
 CELLS = [(3, 3, 3, 3, 3, 3), (3, 0, 3, 0, 0, 3), (0, 0, 0, 1, 0, 0)]
 SETS = {
@@ -34,7 +34,7 @@ def accuracy(cell: int, dataset: str, name: str, seed: int, epoch: int) -> float
     return 20 * cell + 5 * list(SETS).index(dataset) + len(name) / 10 + (seed % 10) / 100 + epoch / 1e6
 
 
-def result(space: SearchSpace, cell: int, dataset: str, seed: int, epochs: int) -> dict[str, Any]:
+def result(space: Space, cell: int, dataset: str, seed: int, epochs: int) -> dict[str, Any]:
     """One training as `ResultsCount.state_dict` gives it: seeds apart, every epoch and set."""
     by_epoch = [
         (f"{name}@{e}", accuracy(cell, dataset, name, seed, e)) for name in SETS[dataset] for e in range(epochs)
@@ -59,7 +59,7 @@ def result(space: SearchSpace, cell: int, dataset: str, seed: int, epochs: int) 
     }
 
 
-def architecture(space: SearchSpace, cell: int) -> dict[str, Any]:
+def architecture(space: Space, cell: int) -> dict[str, Any]:
     """One architecture as `ArchResults.state_dict` gives it, for 12 and for 200 epochs; one has more seeds."""
     seeds = {d: [777, 888, 999] if cell == 0 and d != "cifar10" else [777] for d in SETS}
     return {
@@ -85,7 +85,7 @@ def pack(path: Path, content: object, protocol: int = 4) -> Path:
 
 
 @pytest.fixture(params=["folder", "file"])
-def official(request: pytest.FixtureRequest, space: SearchSpace, tmp_path: Path) -> Path:
+def official(request: pytest.FixtureRequest, space: Space, tmp_path: Path) -> Path:
     names = [space.format(cell) for cell in CELLS]
     if request.param == "file":
         infos = {i: architecture(space, i) for i in range(len(CELLS))}
@@ -100,7 +100,7 @@ def official(request: pytest.FixtureRequest, space: SearchSpace, tmp_path: Path)
 
 
 def test_the_official_layout_gives_test_accuracies_after_200_epochs_mean_over_seeds(
-    space: SearchSpace, data: Path, official: Path
+    space: Space, data: Path, official: Path
 ) -> None:
     pytest.importorskip("nats_bench", reason="nats_bench is not here: pip install 'llmnas-mcp[nats]'")
     costs, imported = import_measured(official, space, data)
@@ -112,7 +112,7 @@ def test_the_official_layout_gives_test_accuracies_after_200_epochs_mean_over_se
         assert found.sources[0].startswith("table:NATS-tss-v1_0-3ffb9")
 
 
-def test_one_dataset_can_be_named(space: SearchSpace, data: Path, official: Path) -> None:
+def test_one_dataset_can_be_named(space: Space, data: Path, official: Path) -> None:
     pytest.importorskip("nats_bench", reason="nats_bench is not here: pip install 'llmnas-mcp[nats]'")
     assert [t.dataset for t in import_accuracies(official, space, data, dataset="cifar100")] == ["cifar100"]
     with pytest.raises(DataError, match="no accuracy after 200 epochs on flowers"):
@@ -120,7 +120,7 @@ def test_one_dataset_can_be_named(space: SearchSpace, data: Path, official: Path
 
 
 def test_without_the_package_its_installation_is_told(
-    space: SearchSpace, data: Path, official: Path, monkeypatch: pytest.MonkeyPatch
+    space: Space, data: Path, official: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "nats_bench", None)
     with pytest.raises(DataError, match=r"^NATS-Bench's files need its package: pip install 'llmnas-mcp\[nats\]'"):
@@ -139,7 +139,7 @@ class Call:
 
 
 def test_a_file_that_wants_to_run_a_command_is_refused_and_runs_nothing(
-    space: SearchSpace, data: Path, official: Path, tmp_path: Path
+    space: Space, data: Path, official: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("nats_bench", reason="nats_bench is not here: pip install 'llmnas-mcp[nats]'")
     mark = tmp_path / "ran"
@@ -166,9 +166,7 @@ def test_a_file_that_wants_to_run_a_command_is_refused_and_runs_nothing(
         ({"meta_archs": ["x"], "arch2infos": {"a": 1, 2: 3}}, "not in the layout of NATS-Bench"),
     ],
 )
-def test_another_layout_is_refused(
-    space: SearchSpace, data: Path, tmp_path: Path, content: object, message: str
-) -> None:
+def test_another_layout_is_refused(space: Space, data: Path, tmp_path: Path, content: object, message: str) -> None:
     pytest.importorskip("nats_bench", reason="nats_bench is not here: pip install 'llmnas-mcp[nats]'")
     with pytest.raises(DataError, match=message):
         import_measured(pack(tmp_path / "a.pickle.pbz2", content), space, data)
@@ -176,7 +174,7 @@ def test_another_layout_is_refused(
 
 
 def test_damaged_and_endless_files_are_refused(
-    space: SearchSpace, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    space: Space, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("nats_bench", reason="nats_bench is not here: pip install 'llmnas-mcp[nats]'")
     path = pack(tmp_path / "a.pickle.pbz2", b"\n" * 2**20)

@@ -14,7 +14,7 @@ import pytest
 
 from llmnas_mcp.benchmarks import import_accuracies
 from llmnas_mcp.benchmarks.surrogate import FOLDER
-from llmnas_mcp.spaces import SearchSpace
+from llmnas_mcp.spaces import Space
 
 WATCHED = """
 import asyncio, json, os, sys
@@ -59,7 +59,7 @@ print(json.dumps({"opened": opened}))
 
 
 @pytest.fixture
-def judged(space: SearchSpace, data: Path, write: Callable[..., Path]) -> Path:
+def judged(space: Space, data: Path, write: Callable[..., Path]) -> Path:
     """The file of accuracies imported for the whole space: the cell with the most skips is made out to be the best."""
     rows = [{"arch_str": space.format(c), "cifar10_test_200": 90 + c.count(1)} for c in space.genotypes()]
     import_accuracies(write("mine.csv", rows), space, data)

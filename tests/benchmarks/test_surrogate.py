@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from llmnas_mcp.benchmarks.surrogate import FOLDER, fits, held_out_cells, predict
-from llmnas_mcp.spaces import SearchSpace, get_space
+from llmnas_mcp.spaces import Space, get_space
 
 FILE = FOLDER / "nasbench201.npz"
 BARS = {"cifar10": 0.4, "cifar100": 0.7}
@@ -35,7 +35,7 @@ def out() -> NDArray[np.bool_]:
         return held_out_cells(get_space("nasbench201"), seed=int(file["seed"]), fraction=float(file["fraction"]))
 
 
-def test_no_held_out_cell_has_a_twin_in_the_fit(space: SearchSpace, out: NDArray[np.bool_]) -> None:
+def test_no_held_out_cell_has_a_twin_in_the_fit(space: Space, out: NDArray[np.bool_]) -> None:
     held = {space.canonical(cell) for cell, o in zip(space.genotypes(), out, strict=True) if o}
     fitted = {space.canonical(cell) for cell, o in zip(space.genotypes(), out, strict=True) if not o}
     assert not held & fitted
@@ -44,7 +44,7 @@ def test_no_held_out_cell_has_a_twin_in_the_fit(space: SearchSpace, out: NDArray
 
 @pytest.mark.parametrize("dataset", BARS)
 def test_accuracies_are_estimated_well_on_cells_never_seen(
-    space: SearchSpace, measured: Path, out: NDArray[np.bool_], dataset: str
+    space: Space, measured: Path, out: NDArray[np.bool_], dataset: str
 ) -> None:
     truth = trained(measured, dataset)[out]
     found = predict(space, np.array(list(space.genotypes()))[out], dataset)
@@ -52,18 +52,18 @@ def test_accuracies_are_estimated_well_on_cells_never_seen(
     assert rho >= 0.985
     assert error <= BARS[dataset]
     fit = fits(space)[dataset]
-    assert fit.held_out == out.sum() >= 1000
+    assert fit.held_out == out.sum() >= 900
     assert fit.spearman == pytest.approx(rho, abs=1e-3)
     assert fit.error == pytest.approx(error, rel=0.01)
 
 
-def test_the_rule_for_cells_that_cannot_learn_holds(space: SearchSpace, measured: Path) -> None:
+def test_the_rule_for_cells_that_cannot_learn_holds(space: Space, measured: Path) -> None:
     for dataset, chance in (("cifar10", 10), ("cifar100", 1)):
         by_chance = trained(measured, dataset) == chance
         assert (predict(space, list(space.genotypes()), dataset) == chance).tolist() == by_chance.tolist()
 
 
-def test_the_shipped_file_is_small_and_holds_no_table(space: SearchSpace) -> None:
+def test_the_shipped_file_is_small_and_holds_no_table(space: Space) -> None:
     assert FILE.stat().st_size < 2e6
     with np.load(FILE, allow_pickle=False) as file:
         assert not {space.size, len(space.distinct())} & {size for array in file.values() for size in array.shape}
@@ -72,7 +72,7 @@ def test_the_shipped_file_is_small_and_holds_no_table(space: SearchSpace) -> Non
 
 
 def test_the_model_does_not_know_the_cells_of_its_fit_by_heart(
-    space: SearchSpace, measured: Path, out: NDArray[np.bool_]
+    space: Space, measured: Path, out: NDArray[np.bool_]
 ) -> None:
     for dataset in BARS:
         off = np.abs(predict(space, list(space.genotypes()), dataset) - trained(measured, dataset))

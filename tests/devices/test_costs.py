@@ -14,20 +14,20 @@ from hypothesis import strategies as st
 from llmnas_mcp.devices import DEVICES, Costs, Objective, cost_models, cost_of
 from llmnas_mcp.devices.tables import import_table
 from llmnas_mcp.errors import DataError, UnknownNameError
-from llmnas_mcp.spaces import Genotypes, SearchSpace, get_space
+from llmnas_mcp.spaces import Genotypes, Space, get_space
 
 CONVS, CHAIN, DEAD = (3, 3, 3, 3, 3, 3), (3, 0, 3, 0, 0, 3), (3, 0, 3, 1, 0, 0)
 NOWHERE = Path("no-such-folder")
 
 
-def ask(space: SearchSpace, device: str, data: Path, cells: Genotypes = (CONVS, CHAIN), **more: Any) -> Costs:
+def ask(space: Space, device: str, data: Path, cells: Genotypes = (CONVS, CHAIN), **more: Any) -> Costs:
     arguments = {"dataset": "cifar10", "objective": "latency"} | more
     return cost_of(space, cells, device=device, data=data, **arguments)
 
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
-def test_every_device_has_a_latency_on_both_datasets(space: SearchSpace, device: str, dataset: str, data: Path) -> None:
+def test_every_device_has_a_latency_on_both_datasets(space: Space, device: str, dataset: str, data: Path) -> None:
     costs = ask(space, device, data, dataset=dataset)
     assert costs.unit == "ms"
     assert (costs.values > 0).all()
@@ -37,42 +37,40 @@ def test_every_device_has_a_latency_on_both_datasets(space: SearchSpace, device:
 
 
 @pytest.mark.parametrize("device", [d.name for d in DEVICES.values() if d.energy])
-def test_energy_is_in_millijoules(space: SearchSpace, device: str, data: Path) -> None:
+def test_energy_is_in_millijoules(space: Space, device: str, data: Path) -> None:
     costs = ask(space, device, data, objective="energy")
     assert costs.unit == "mJ"
     assert (costs.values > 0).all()
 
 
 @pytest.mark.parametrize("device", ["raspi4", "edgetpu", "pixel3"])
-def test_unpublished_energy_is_refused_with_the_devices_that_have_it(
-    space: SearchSpace, device: str, data: Path
-) -> None:
+def test_unpublished_energy_is_refused_with_the_devices_that_have_it(space: Space, device: str, data: Path) -> None:
     with pytest.raises(DataError, match=f"No energy was published for {device}.*edgegpu, eyeriss, fpga"):
         ask(space, device, data, objective="energy")
 
 
-def test_an_unknown_device_is_refused_with_a_suggestion(space: SearchSpace, data: Path) -> None:
+def test_an_unknown_device_is_refused_with_a_suggestion(space: Space, data: Path) -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'raspi4'"):
         ask(space, "raspi", data)
 
 
-def test_an_unknown_objective_is_refused(space: SearchSpace, data: Path) -> None:
+def test_an_unknown_objective_is_refused(space: Space, data: Path) -> None:
     with pytest.raises(UnknownNameError, match="Unknown objective 'power'"):
         ask(space, "raspi4", data, objective="power")
 
 
 @pytest.mark.parametrize("dataset", ["flowers", "", "../../etc/passwd", "a\0b", "x" * 5000])
-def test_an_unknown_dataset_is_refused_with_those_there_are(space: SearchSpace, dataset: str, data: Path) -> None:
+def test_an_unknown_dataset_is_refused_with_those_there_are(space: Space, dataset: str, data: Path) -> None:
     with pytest.raises(DataError, match=r"available: cifar10, cifar100.*llmnas data import FILE --dataset NAME"):
         ask(space, "raspi4", data, dataset=dataset)
 
 
-def test_dead_operations_cost_time(space: SearchSpace, data: Path) -> None:
+def test_dead_operations_cost_time(space: Space, data: Path) -> None:
     given, canonical = ask(space, "eyeriss", data, [DEAD, space.canonical(DEAD)]).values
     assert given > canonical
 
 
-def test_a_cell_the_edge_tpu_refuses_has_no_cost_but_a_reason(space: SearchSpace, data: Path) -> None:
+def test_a_cell_the_edge_tpu_refuses_has_no_cost_but_a_reason(space: Space, data: Path) -> None:
     costs = ask(space, "edgetpu", data, [(0, 3, 3, 1, 0, 1), CONVS])
     assert np.isnan(costs.values).tolist() == [True, False]
     assert np.isnan(costs.errors).tolist() == [True, False]
@@ -90,13 +88,13 @@ def test_the_answer_does_not_depend_on_what_else_is_asked(wanted: list[int]) -> 
     assert ask(space, "pixel3", NOWHERE, cells[wanted]).values.tolist() == together[wanted].tolist()
 
 
-def test_an_answer_can_be_changed_without_changing_the_next(space: SearchSpace, data: Path) -> None:
+def test_an_answer_can_be_changed_without_changing_the_next(space: Space, data: Path) -> None:
     first = ask(space, "fpga", data).values.copy()
     ask(space, "fpga", data).values[:] = 0
     assert (ask(space, "fpga", data).values == first).all()
 
 
-def test_cells_of_equal_cost_come_out_equal(space: SearchSpace, data: Path) -> None:
+def test_cells_of_equal_cost_come_out_equal(space: Space, data: Path) -> None:
     values = ask(space, "fpga", data, list(space.genotypes())).values
     assert len(np.unique(values)) == len(np.unique(values.round(6)))
 
@@ -112,7 +110,7 @@ def test_asking_imports_nothing_heavier_than_numpy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_the_list_of_models_has_every_device_objective_and_dataset(space: SearchSpace, data: Path) -> None:
+def test_the_list_of_models_has_every_device_objective_and_dataset(space: Space, data: Path) -> None:
     models = cost_models(space, data)
     assert len(models) == 27
     assert list(dict.fromkeys(m.device for m in models)) == list(DEVICES)
@@ -126,7 +124,7 @@ def test_the_list_of_models_has_every_device_objective_and_dataset(space: Search
 
 
 def test_an_imported_table_takes_precedence_over_the_predictor(
-    space: SearchSpace, data: Path, write: Callable[..., Path]
+    space: Space, data: Path, write: Callable[..., Path]
 ) -> None:
     before = ask(space, "raspi4", data)
     import_table(write("mine_cifar10.csv", [{"arch_str": space.format(CONVS), "raspi4_latency": 12.5}]), space, data)
@@ -139,7 +137,7 @@ def test_an_imported_table_takes_precedence_over_the_predictor(
     assert len(cost_models(space, data)) == 27
 
 
-def test_a_table_says_what_cannot_run(space: SearchSpace, data: Path, write: Callable[..., Path]) -> None:
+def test_a_table_says_what_cannot_run(space: Space, data: Path, write: Callable[..., Path]) -> None:
     import_table(write("t_cifar10.csv", [{"arch_str": space.format(CONVS), "edgetpu_latency": -1}]), space, data)
     costs = ask(space, "edgetpu", data)
     assert np.isnan(costs.values).tolist() == [True, False]
@@ -148,30 +146,30 @@ def test_a_table_says_what_cannot_run(space: SearchSpace, data: Path, write: Cal
 
 
 def test_a_new_dataset_is_answered_for_the_cells_of_its_table_only(
-    space: SearchSpace, data: Path, write: Callable[..., Path]
+    space: Space, data: Path, write: Callable[..., Path]
 ) -> None:
     path = write("mine.csv", [{"arch_str": space.format(CONVS), "pixel3_latency": 3}])
     import_table(path, space, data, dataset="flowers")
     costs = ask(space, "pixel3", data, dataset="flowers")
     assert costs.values[0] == 3
     assert np.isnan(costs.values[1])
-    assert "does not have this cell" in (costs.reasons[1] or "")
+    assert "does not have this one" in (costs.reasons[1] or "")
     with pytest.raises(DataError, match="available: cifar10, cifar100, ImageNet16-120, flowers"):
         ask(space, "pixel3", data, dataset="flower")
 
 
 def test_imported_energy_is_answered_though_none_was_published(
-    space: SearchSpace, data: Path, write: Callable[..., Path]
+    space: Space, data: Path, write: Callable[..., Path]
 ) -> None:
     import_table(write("t_cifar10.csv", [{"arch_str": space.format(CONVS), "raspi4_energy": 7}]), space, data)
     assert ask(space, "raspi4", data, objective="energy").values[0] == 7
 
 
-def test_a_running_process_sees_a_new_import(space: SearchSpace, data: Path, write: Callable[..., Path]) -> None:
+def test_a_running_process_sees_a_new_import(space: Space, data: Path, write: Callable[..., Path]) -> None:
     for value in (1.5, 2.25):
         import_table(write("t_cifar10.csv", [{"arch_str": space.format(CONVS), "fpga_latency": value}]), space, data)
         assert ask(space, "fpga", data).values[0] == value
 
 
-def test_objectives_are_latency_and_energy() -> None:
-    assert get_args(Objective) == ("latency", "energy")
+def test_objectives_are_latency_and_energy_on_a_device_and_counts_without_one() -> None:
+    assert get_args(Objective) == ("latency", "energy", "macs", "params")

@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 
 from llmnas_mcp.devices.lowering import lower
 from llmnas_mcp.devices.predictor import FOLDER, Fit, fits, held_out, predict
-from llmnas_mcp.spaces import SearchSpace, get_space
+from llmnas_mcp.spaces import Space, get_space
 
 BARS = {"edgegpu": (0.988, 0.025), "edgetpu": (0.990, 0.02), "raspi4": (0.980, 0.06), "pixel3": (0.975, 0.07)}
 BARS_16 = {
@@ -47,7 +47,7 @@ def out() -> NDArray[np.bool_]:
 
 
 def figures(
-    space: SearchSpace, truth: NDArray[np.float64], name: tuple[str, str], out: NDArray[np.bool_]
+    space: Space, truth: NDArray[np.float64], name: tuple[str, str], out: NDArray[np.bool_]
 ) -> tuple[Fit, float, NDArray[np.float64], int]:
     rows = out & (truth > 0)
     values = predict(space, np.array(list(space.genotypes()))[rows], *name)
@@ -57,7 +57,7 @@ def figures(
 
 @pytest.mark.parametrize(("dataset", "device"), [*product(DATASETS[:2], BARS), *product(DATASETS[2:], BARS_16)])
 def test_measured_boards_are_predicted_on_cells_never_seen(
-    space: SearchSpace, measured: Path, out: NDArray[np.bool_], device: str, dataset: str
+    space: Space, measured: Path, out: NDArray[np.bool_], device: str, dataset: str
 ) -> None:
     truth = table(measured, dataset)[f"{device}_latency"]
     _, rho, off, count = figures(space, truth, (dataset, f"{device}_latency"), out)
@@ -69,7 +69,7 @@ def test_measured_boards_are_predicted_on_cells_never_seen(
 
 @pytest.mark.parametrize("dataset", DATASETS)
 @pytest.mark.parametrize("name", ["eyeriss_latency", "eyeriss_energy", "fpga_latency", "fpga_energy"])
-def test_eyeriss_and_fpga_are_exact(space: SearchSpace, measured: Path, dataset: str, name: str) -> None:
+def test_eyeriss_and_fpga_are_exact(space: Space, measured: Path, dataset: str, name: str) -> None:
     if name.startswith("fpga") and dataset not in DATASETS[:2]:
         assert 0 < fits(space)[dataset, name].error < 0.003  # no sum of its operations there
         return
@@ -79,7 +79,7 @@ def test_eyeriss_and_fpga_are_exact(space: SearchSpace, measured: Path, dataset:
 
 
 def test_the_shipped_figures_are_those_of_the_shipped_models(
-    space: SearchSpace, measured: Path, out: NDArray[np.bool_]
+    space: Space, measured: Path, out: NDArray[np.bool_]
 ) -> None:
     assert out.mean() >= 0.1
     for name in fits(space):
@@ -90,7 +90,7 @@ def test_the_shipped_figures_are_those_of_the_shipped_models(
 
 
 def test_the_models_do_not_know_the_cells_they_were_fitted_to_by_heart(
-    space: SearchSpace, measured: Path, out: NDArray[np.bool_]
+    space: Space, measured: Path, out: NDArray[np.bool_]
 ) -> None:
     for device in BARS:
         name = ("cifar10", f"{device}_latency")
@@ -101,7 +101,7 @@ def test_the_models_do_not_know_the_cells_they_were_fitted_to_by_heart(
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_the_rule_for_the_edge_tpu_holds(space: SearchSpace, measured: Path, dataset: str) -> None:
+def test_the_rule_for_the_edge_tpu_holds(space: Space, measured: Path, dataset: str) -> None:
     refused = table(measured, dataset)["edgetpu_latency"] == -1
     predicted = np.array([lower(cell).refused is not None for cell in space.genotypes()])
     assert refused.sum() == 4699
@@ -110,7 +110,7 @@ def test_the_rule_for_the_edge_tpu_holds(space: SearchSpace, measured: Path, dat
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_a_shipped_file_is_small_and_holds_no_table(space: SearchSpace, path: Path) -> None:
+def test_a_shipped_file_is_small_and_holds_no_table(space: Space, path: Path) -> None:
     assert path.stat().st_size < 1e6
     with np.load(path, allow_pickle=False) as file:
         assert not any(space.size in array.shape for array in file.values())

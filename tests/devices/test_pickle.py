@@ -14,13 +14,13 @@ from llmnas_mcp.devices import unpickler
 from llmnas_mcp.devices.tables import import_table, imported_tables, load_columns
 from llmnas_mcp.devices.unpickler import load_plain
 from llmnas_mcp.errors import DataError
-from llmnas_mcp.spaces import SearchSpace
+from llmnas_mcp.spaces import Space
 
 CELLS = [(3, 3, 3, 3, 3, 3), (3, 0, 3, 0, 0, 3), (0, 0, 0, 1, 0, 0)]
 Save = Callable[..., Path]
 
 
-def official(space: SearchSpace, **metrics: Any) -> dict[str, Any]:
+def official(space: Space, **metrics: Any) -> dict[str, Any]:
     """The layout of HW-NAS-Bench, with made-up numbers."""
     config = [{"name": "infer.tiny", "C": 16, "N": 5, "arch_str": space.format(cell)} for cell in CELLS]
     given = {"raspi4_latency": [1.5, 2.5, 3.5], "edgetpu_latency": [1.0, -1, 2.0], "average_hw_metric": [0, 0, 0]}
@@ -45,7 +45,7 @@ def save(tmp_path: Path) -> Save:
     ids=["list", "array", "numbers of numpy", "array of objects", "tuple"],
 )
 def test_the_official_pickle_is_imported_in_every_form(
-    space: SearchSpace, data: Path, save: Save, protocol: int, form: Callable[[list[float]], Any]
+    space: Space, data: Path, save: Save, protocol: int, form: Callable[[list[float]], Any]
 ) -> None:
     content = official(space, raspi4_latency=form([1.5, 2.5, 3.5]))
     imported = import_table(save(content, protocol), space, data)
@@ -64,13 +64,13 @@ def test_numbers_of_any_width_and_order_are_read(save: Save, kind: str) -> None:
     assert load_plain(save(np.array([1, 2, 3], dtype=kind))) == [1, 2, 3]
 
 
-def test_one_dataset_can_be_chosen(space: SearchSpace, data: Path, save: Save) -> None:
+def test_one_dataset_can_be_chosen(space: Space, data: Path, save: Save) -> None:
     import_table(save(official(space)), space, data, dataset="cifar10")
     assert {t.dataset for t in imported_tables(data)} == {"cifar10"}
 
 
 def test_a_dataset_that_is_not_in_the_pickle_is_refused_with_those_that_are(
-    space: SearchSpace, data: Path, save: Save
+    space: Space, data: Path, save: Save
 ) -> None:
     with pytest.raises(DataError, match=r"no dataset 'flowers'\. It has: cifar10, ImageNet16-120"):
         import_table(save(official(space)), space, data, dataset="flowers")
@@ -90,7 +90,7 @@ def test_a_dataset_that_is_not_in_the_pickle_is_refused_with_those_that_are(
     ],
 )
 def test_a_pickle_of_another_layout_is_refused(
-    space: SearchSpace, data: Path, save: Save, content: object, message: str
+    space: Space, data: Path, save: Save, content: object, message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
         import_table(save(content), space, data)
@@ -98,7 +98,7 @@ def test_a_pickle_of_another_layout_is_refused(
 
 
 @pytest.mark.parametrize("value", [[1], {}, None, "fast", -3, float("nan"), 10**400])
-def test_a_bad_value_is_refused_with_its_index(space: SearchSpace, data: Path, save: Save, value: object) -> None:
+def test_a_bad_value_is_refused_with_its_index(space: Space, data: Path, save: Save, value: object) -> None:
     path = save(official(space, raspi4_latency=[1.0, value, 2.0]))
     if value is None:
         assert import_table(path, space, data)[0].cells == 2
@@ -121,7 +121,7 @@ class Call:
 @pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("wrap", [lambda c: c, lambda c: {"nasbench201": {"cifar10": {"fpga_latency": [c]}}}])
 def test_a_pickle_that_wants_to_run_a_command_is_refused_and_runs_nothing(
-    space: SearchSpace, data: Path, save: Save, tmp_path: Path, protocol: int, wrap: Callable[[object], object]
+    space: Space, data: Path, save: Save, tmp_path: Path, protocol: int, wrap: Callable[[object], object]
 ) -> None:
     mark = tmp_path / "ran"
     path = save(wrap(Call(os.system, f"touch {mark}")), protocol)
@@ -176,14 +176,12 @@ def test_the_refusal_names_the_global(save: Save, content: bytes, name: str) -> 
     ],
     ids=range(20),
 )
-def test_a_hostile_pickle_is_refused_or_read_as_harmless(
-    space: SearchSpace, data: Path, save: Save, content: bytes
-) -> None:
+def test_a_hostile_pickle_is_refused_or_read_as_harmless(space: Space, data: Path, save: Save, content: bytes) -> None:
     with pytest.raises(DataError):
         import_table(save(content), space, data)
 
 
-def test_deeply_nested_lists_do_no_harm(space: SearchSpace, data: Path, save: Save) -> None:
+def test_deeply_nested_lists_do_no_harm(space: Space, data: Path, save: Save) -> None:
     with pytest.raises(DataError, match="holds nothing under"):
         import_table(save(b"]" * 10**6 + b"a" * (10**6 - 1) + b"."), space, data)
 

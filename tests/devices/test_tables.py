@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from llmnas_mcp import measured as shared
 from llmnas_mcp.devices.tables import ImportedTable, import_table, imported_tables, load_columns
 from llmnas_mcp.errors import DataError
-from llmnas_mcp.spaces import SearchSpace, get_space
+from llmnas_mcp.spaces import Space, get_space
 from tests.thorough import examples
 
 CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
@@ -26,9 +26,7 @@ def index(architecture: str) -> int:
 
 
 @pytest.mark.parametrize("name", ["bench_cifar100.csv.gz", "bench_cifar100.csv"])
-def test_a_csv_is_imported_for_the_dataset_its_name_ends_in(
-    space: SearchSpace, data: Path, write: Write, name: str
-) -> None:
+def test_a_csv_is_imported_for_the_dataset_its_name_ends_in(space: Space, data: Path, write: Write, name: str) -> None:
     rows: list[dict[str, object]] = [
         {"index": 0, "arch_str": CELL, "raspi4_latency": 1.25, "edgetpu_latency": -1, "eyeriss_energy": ""},
         {"index": 1, "arch_str": OTHER, "raspi4_latency": 2.5, "edgetpu_latency": 3, "eyeriss_energy": 4},
@@ -46,7 +44,7 @@ def test_a_csv_is_imported_for_the_dataset_its_name_ends_in(
     assert np.isnan(columns["eyeriss_energy"].values).sum() == 15624
 
 
-def test_importing_again_adds_columns_and_replaces_cells(space: SearchSpace, data: Path, write: Write) -> None:
+def test_importing_again_adds_columns_and_replaces_cells(space: Space, data: Path, write: Write) -> None:
     first = [{"arch_str": CELL, "fpga_latency": 1}, {"arch_str": OTHER, "fpga_latency": 2}]
     import_table(write("one_cifar10.csv", first), space, data)
     second = [{"arch_str": OTHER, "fpga_latency": 5, "fpga_energy": 6}]
@@ -58,19 +56,19 @@ def test_importing_again_adds_columns_and_replaces_cells(space: SearchSpace, dat
 
 
 @pytest.mark.parametrize("dataset", ["flowers", "A.b_c-9", "x" * 64])
-def test_any_dataset_name_will_do(space: SearchSpace, data: Path, write: Write, dataset: str) -> None:
+def test_any_dataset_name_will_do(space: Space, data: Path, write: Write, dataset: str) -> None:
     path = write("t_cifar10.csv", [{"arch_str": CELL, "fpga_latency": 1}])
     assert [t.dataset for t in import_table(path, space, data, dataset=dataset)] == [dataset]
 
 
 @pytest.mark.parametrize("dataset", ["", "a/b", "a b", "x" * 65, "é"])
-def test_a_dataset_name_that_is_no_name_is_refused(space: SearchSpace, data: Path, write: Write, dataset: str) -> None:
+def test_a_dataset_name_that_is_no_name_is_refused(space: Space, data: Path, write: Write, dataset: str) -> None:
     path = write("t_cifar10.csv", [{"arch_str": CELL, "fpga_latency": 1}])
     with pytest.raises(DataError, match="is no dataset name"):
         import_table(path, space, data, dataset=dataset)
 
 
-def test_a_file_name_without_a_dataset_asks_for_one(space: SearchSpace, data: Path, write: Write) -> None:
+def test_a_file_name_without_a_dataset_asks_for_one(space: Space, data: Path, write: Write) -> None:
     path = write("mine.csv", [{"arch_str": CELL, "fpga_latency": 1}])
     with pytest.raises(DataError, match=r"mine\.csv does not say.*Pass --dataset NAME"):
         import_table(path, space, data)
@@ -96,7 +94,7 @@ def test_a_file_name_without_a_dataset_asks_for_one(space: SearchSpace, data: Pa
     ],
 )
 def test_a_malformed_csv_is_refused_with_its_row_and_leaves_nothing(
-    space: SearchSpace, data: Path, tmp_path: Path, text: str, message: str
+    space: Space, data: Path, tmp_path: Path, text: str, message: str
 ) -> None:
     path = tmp_path / "bad_cifar10.csv"
     path.write_text(text)
@@ -106,7 +104,7 @@ def test_a_malformed_csv_is_refused_with_its_row_and_leaves_nothing(
     assert not data.exists()
 
 
-def test_the_same_row_twice_is_no_conflict(space: SearchSpace, data: Path, write: Write) -> None:
+def test_the_same_row_twice_is_no_conflict(space: Space, data: Path, write: Write) -> None:
     row = {"arch_str": CELL, "fpga_latency": 1}
     assert import_table(write("t_cifar10.csv", [row, row]), space, data)[0].cells == 1
 
@@ -122,7 +120,7 @@ def test_the_same_row_twice_is_no_conflict(space: SearchSpace, data: Path, write
     ],
 )
 def test_bytes_that_are_no_table_are_refused(
-    space: SearchSpace, data: Path, tmp_path: Path, name: str, content: bytes, message: str
+    space: Space, data: Path, tmp_path: Path, name: str, content: bytes, message: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message):
@@ -130,7 +128,7 @@ def test_bytes_that_are_no_table_are_refused(
 
 
 def test_a_file_that_unpacks_without_end_is_refused(
-    space: SearchSpace, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    space: Space, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared, "MAX_BYTES", 2**20)
     path = tmp_path / "bomb_cifar10.csv.gz"
@@ -139,20 +137,20 @@ def test_a_file_that_unpacks_without_end_is_refused(
         import_table(path, space, data)
 
 
-def test_a_file_that_is_not_there_or_a_folder_is_refused(space: SearchSpace, data: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_or_a_folder_is_refused(space: Space, data: Path, tmp_path: Path) -> None:
     for path in (tmp_path / "none_cifar10.csv", tmp_path):
         with pytest.raises(DataError, match="cannot be read"):
             import_table(path, space, data)
 
 
-def test_a_folder_that_cannot_be_written_is_refused(space: SearchSpace, write: Write) -> None:
+def test_a_folder_that_cannot_be_written_is_refused(space: Space, write: Write) -> None:
     path = write("t_cifar10.csv", [{"arch_str": CELL, "fpga_latency": 1}])
     with pytest.raises(DataError, match="LLMNAS_DATA"):
         import_table(path, space, path / "tables")
 
 
 def test_an_import_that_breaks_off_leaves_the_old_table(
-    space: SearchSpace, data: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+    space: Space, data: Path, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import_table(write("t_cifar10.csv", [{"arch_str": CELL, "fpga_latency": 1}]), space, data)
     before = {path.name: path.read_bytes() for path in data.iterdir()}
@@ -167,7 +165,7 @@ def test_an_import_that_breaks_off_leaves_the_old_table(
     assert {path.name: path.read_bytes() for path in data.iterdir()} == before
 
 
-def test_a_damaged_table_says_what_to_do(space: SearchSpace, data: Path) -> None:
+def test_a_damaged_table_says_what_to_do(space: Space, data: Path) -> None:
     data.mkdir()
     (data / "devices.nasbench201.cifar10.npz").write_bytes(b"not a zip")
     with pytest.raises(DataError, match="Delete it and import the table again"):

@@ -175,26 +175,25 @@ def test_a_search_of_ten_thousand_members_stays_small_and_is_drawn_whole(
 def fill(lab: Laboratory, search_id: str, count: int) -> None:
     """Members straight into the store: more than there are different cells, so twins that compute the same count."""
     handle, _ = lab.members(search_id)
-    landscape = handle.landscape
     cells = list(SPACE.genotypes())[:count]
-    for cell in cells:
-        landscape.rows[cell] = landscape.rows[SPACE.canonical(cell)]
+    canonical = [SPACE.canonical(cell) for cell in cells]
+    params, costs = handle.landscape.params(canonical).tolist(), handle.landscape.costs(canonical)
     names = [SPACE.format(cell) for cell in cells]
     new = [
         {
             "architecture": name,
-            "niche": next(n.index for n in handle.niches if n.holds(int(landscape.params[landscape.rows[cell]]))),
+            "niche": handle.home(params[i]),
             "round": 1 + i // 42,
             "score": (i * 7919 % count) / count,
-            "cost": float(landscape.costs.values[landscape.rows[cell]]) * (1 + i / 1e6),
-            "params": int(landscape.params[landscape.rows[cell]]),
+            "cost": float(costs.values[i]) * (1 + i / 1e6),
+            "params": params[i],
             "score_source": "atlas",
-            "cost_source": landscape.costs.sources[0],
+            "cost_source": costs.sources[i],
             "origin": r.Origin(
                 operator="crossover", parents=[names[i // 2], names[i // 3]], reason=f"reason {i}: " + "x" * 60
             ).model_dump(),
         }
-        for i, (cell, name) in enumerate(zip(cells, names, strict=True))
+        for i, name in enumerate(names)
     ]
     for i in range(0, count, 1000):
         lab.store.add_members(search_id, new[i : i + 1000], count)

@@ -34,8 +34,10 @@ def test_columns_say_of_every_member_what_the_laboratory_does(searched: tuple[La
         assert told["cost"][i] == pytest.approx(member.cost, rel=1e-5)
         assert told["score"][i] == pytest.approx(member.score, abs=1e-5)
         source, error = told["sources"][told["source"][i]]
-        row = handle.landscape.rows[member.genotype]
-        assert (source, error) == (member.cost_source, pytest.approx(handle.landscape.costs.errors[row], rel=1e-5))
+        assert (source, error) == (
+            member.cost_source,
+            pytest.approx(handle.landscape.costs([member.genotype]).errors[0], rel=1e-5),
+        )
         origin = origins[member.architecture]
         assert [told["architecture"][parent] for parent in told["parents"][i]] == origin.parents
         assert told["reasons"][told["reason"][i]] == origin.reason

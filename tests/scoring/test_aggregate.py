@@ -38,6 +38,20 @@ def test_rank_fractions_are_monotone_and_in_range_for_values_never_seen(new: np.
     assert (fractions <= 1).all()
 
 
+@given(finite, st.lists(st.floats(0, 1e6), min_size=1, max_size=30).map(np.array))
+def test_beyond_the_ends_of_a_sample_ranks_go_on_monotone_and_between_0_and_1(
+    known: np.ndarray, steps: np.ndarray
+) -> None:
+    spread = float(np.unique(known).std()) or 1.0
+    new = np.sort(np.concatenate([known.min() - abs(steps) * spread, known, known.max() + abs(steps) * spread]))
+    fractions = Ranking(known, np.ones(len(known), np.int64), sample=True).fractions(new)
+    assert (np.diff(fractions) >= 0).all()
+    assert (fractions > 0).all()
+    assert (fractions <= 1).all()
+    ends = Ranking(known, np.ones(len(known), np.int64), sample=True).fractions(np.array([known.min(), known.max()]))
+    assert 0 < ends[0] <= ends[1] < 1
+
+
 def test_the_members_are_among_the_proxies_that_cost_one_pass_each_once() -> None:
     assert len(MEMBERS) == len(set(MEMBERS)) > 2
     assert set(MEMBERS) <= set(DEFAULT)

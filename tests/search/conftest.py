@@ -15,13 +15,14 @@ from llmnas_mcp import results as r
 from llmnas_mcp.devices import cost_of
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
-from llmnas_mcp.spaces import SearchSpace, get_space
+from llmnas_mcp.spaces import DATASETS, Space, get_space
+from llmnas_mcp.spaces.reference import reference_of
 
 CONTENT = {"statement", "pattern", "target", "effect", "confidence", "evidence"}
 
 
 @pytest.fixture(scope="session")
-def space() -> SearchSpace:
+def space() -> Space:
     return get_space("nasbench201")
 
 
@@ -81,9 +82,9 @@ def play(
 
 @cache
 def costs_on(device: str, dataset: str) -> NDArray[np.float64]:
-    """What every distinct architecture that runs on a device takes there, rising."""
+    """What every candidate that runs on a device takes there, rising."""
     space = get_space("nasbench201")
-    cells = space.distinct()
+    cells = reference_of(space, DATASETS["cifar10"]).genotypes
     costs = cost_of(space, cells, device=device, dataset=dataset, objective="latency", data=Path("nowhere"))
     return np.sort(costs.values[np.isfinite(costs.values)])
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from llmnas_mcp.errors import LabError
 from llmnas_mcp.results import Bred, Offspring, RuleEdit
 from llmnas_mcp.search.service import Laboratory
-from llmnas_mcp.spaces import SearchSpace
+from llmnas_mcp.spaces import Space
 from tests.thorough import examples
 
 HELPS = {"statement": "x", "pattern": {"2->3": "nor_conv_1x1"}, "effect": 0.5}
@@ -41,7 +41,7 @@ def share_with_pattern(lab: Laboratory, search_id: str, effect: float | None) ->
     effects=st.lists(st.floats(-1, 1), max_size=3),
 )
 def test_offspring_are_as_many_as_asked_or_left_all_new_and_canonical(
-    shared_lab: Laboratory, space: SearchSpace, first: int, count: int, niche: int, seed: int, effects: list[float]
+    shared_lab: Laboratory, space: Space, first: int, count: int, niche: int, seed: int, effects: list[float]
 ) -> None:
     search_id = shared_lab.start_search(device="edgetpu", niches=7, seed=seed).search_id
     tried = fill(shared_lab, search_id, niche, first) if first else []

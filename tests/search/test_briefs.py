@@ -46,8 +46,9 @@ def test_the_brief_of_a_new_niche_has_its_limits_and_nothing_yet(shared_lab: Lab
     assert (brief.max_cost, brief.unit, brief.round) == (20, "ms", 1)
     assert "at most 20 ms on raspi4" in brief.goal
     assert brief.parents == brief.gaps == brief.rules == brief.tried == []
-    assert brief.operations[3] == "nor_conv_3x3"
-    assert brief.positions[0] == "0->1"
+    (choice,) = brief.choices
+    assert choice.values[3] == "nor_conv_3x3"
+    assert choice.positions[0] == "0->1"
 
 
 @pytest.mark.parametrize("niche", range(3))

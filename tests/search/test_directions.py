@@ -28,7 +28,7 @@ def submit(lab: Laboratory, search_id: str, niche: int, count: int) -> str:
 
 def finish(lab: Laboratory, search_id: str) -> None:
     """Use what every niche has left of the round under way."""
-    for niche in range(3):
+    for niche in range(len(lab.get_search(search_id).niches)):
         if left := lab.get_brief(search_id, niche).share:
             submit(lab, search_id, niche, left)
 
@@ -140,14 +140,15 @@ def test_a_search_at_its_limit_points_to_its_front_whatever_is_asked(lab: Labora
 
 def test_a_space_that_is_searched_whole_points_to_the_front(lab: Laboratory, hand: SimpleNamespace) -> None:
     limit = hand.cost_below("raspi4", 20)
-    search_id = lab.start_search(device="raspi4", niches=3, max_cost=limit, offspring=4).search_id
+    search_id = lab.start_search(device="raspi4", niches=2, max_cost=limit, offspring=4).search_id
     finish(lab, search_id)
     told = lab.breed_architectures(search_id, 0, 12)
     assert told.next.startswith(f"No more than {len(told.offspring)} are untried. submit_architectures(")
-    finish(lab, search_id)
+    while not lab.get_search(search_id).done:
+        finish(lab, search_id)
     over = f'Every architecture within the limits is evaluated: compute_pareto_front(search_id="{search_id}").'
     assert lab.get_search(search_id).next == over
-    assert lab.get_brief(search_id, 2).next == over  # nothing in it ever could run
+    assert lab.get_brief(search_id, 1).next == over
     assert lab.breed_architectures(search_id, 0, 1).next == (
         f"Every architecture of niche 0 that can run is evaluated. {over}"
     )

@@ -13,7 +13,7 @@ from llmnas_mcp.results import Rule, RuleEdit
 from llmnas_mcp.search.knowledge import KnowledgeBase
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
-from llmnas_mcp.spaces import SearchSpace
+from llmnas_mcp.spaces import Space
 from tests.thorough import examples
 
 EDITS = st.one_of(
@@ -32,14 +32,14 @@ def said(rules: list[Rule]) -> dict[str, str]:
 
 
 @pytest.fixture
-def base(lab: Laboratory, space: SearchSpace) -> KnowledgeBase:
+def base(lab: Laboratory, space: Space) -> KnowledgeBase:
     return KnowledgeBase(lab.store, space, lab.start_search(device="fpga").search_id, 0)
 
 
 @settings(max_examples=examples(30))
 @given(st.lists(st.lists(EDITS, max_size=4), max_size=5), st.data())
 def test_every_version_can_be_brought_back_as_a_new_one(
-    shared_lab: Laboratory, space: SearchSpace, batches: list[list[RuleEdit]], data: st.DataObject
+    shared_lab: Laboratory, space: Space, batches: list[list[RuleEdit]], data: st.DataObject
 ) -> None:
     base = KnowledgeBase(shared_lab.store, space, shared_lab.start_search(device="fpga", niches=1).search_id, 0)
     versions = [{}]
@@ -93,7 +93,7 @@ class OvertakenBase(KnowledgeBase):
         return found
 
 
-def test_a_concurrent_change_is_refused_with_the_fix_and_the_first_is_kept(lab: Laboratory, space: SearchSpace) -> None:
+def test_a_concurrent_change_is_refused_with_the_fix_and_the_first_is_kept(lab: Laboratory, space: Space) -> None:
     search_id = lab.start_search(device="fpga").search_id
     base = OvertakenBase(lab.store, space, search_id, 0)
     base.other = KnowledgeBase(lab.store, space, search_id, 0)

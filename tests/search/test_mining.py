@@ -20,7 +20,7 @@ PAIR = {"0->1": "skip_connect", "2->3": "avg_pool_3x3"}
 
 
 def shows(cell: Genotype, pattern: dict[str, str]) -> bool:
-    return all(SPACE.choices[0][cell[SPACE.positions.index(p)]] == op for p, op in pattern.items())
+    return all(SPACE.words[0][cell[SPACE.positions.index(p)]] == op for p, op in pattern.items())
 
 
 def simulate(
@@ -87,7 +87,7 @@ def test_where_every_choice_matters_nine_in_ten_intervals_hold_the_truth(count: 
             return float(single + sum(pairs[i, cell[i], j, cell[j]] for i in range(6) for j in range(i)))
 
         for e in mine(SPACE, simulate(total, count=count, seed=seed), "score", 15):
-            at = sorted((SPACE.positions.index(p), SPACE.choices[0].index(op)) for p, op in e.pattern.items())
+            at = sorted((SPACE.positions.index(p), SPACE.words[0].index(op)) for p, op in e.pattern.items())
             truth = singles[at[0]] if len(at) == 1 else pairs[(*at[1], *at[0])]
             held.append(e.low <= truth <= e.high)
     assert len(held) == 150
@@ -121,7 +121,7 @@ def test_under_noise_a_sure_sign_is_mostly_right_and_an_unsure_one_less_often() 
         for e in mine(SPACE, members, "score", 1000):
             if len(e.pattern) == 1:
                 ((position, operation),) = e.pattern.items()
-                true = truth[SPACE.positions.index(position), SPACE.choices[0].index(operation)]
+                true = truth[SPACE.positions.index(position), SPACE.words[0].index(operation)]
                 right[e.confidence > 0.9].append(e.effect * true > 0)
     assert np.mean(right[True]) > 0.9
     assert np.mean(right[True]) > np.mean(right[False]) > 0.5

@@ -97,18 +97,19 @@ def test_the_budget_is_used_to_the_last_evaluation(lab: Laboratory, hand: Simple
 
 def test_exhausted_niches_hand_on_their_share_until_all_is_evaluated(lab: Laboratory, hand: SimpleNamespace) -> None:
     limit = hand.cost_below("pixel3", 150)
-    search_id = lab.start_search(device="pixel3", evaluations=1000, max_cost=limit, niches=7, offspring=5).search_id
+    search_id = lab.start_search(device="pixel3", evaluations=1000, max_cost=limit, niches=5, offspring=5).search_id
     sizes = [n.size for n in lab.get_search(search_id).niches]
-    assert 0 in sizes
+    assert len(sizes) == 5
+    assert min(sizes) < 15 < max(sizes)  # some are exhausted before others
     rounds = []
     while not (search := lab.get_search(search_id)).done:
         left = sum(sizes) - search.used
-        assert sum(n.share for n in search.niches) == min(7 * 5, left)
+        assert sum(n.share for n in search.niches) == min(5 * 5, left)
         assert all(n.share <= n.size - n.members for n in search.niches)
         rounds.append(hand.play(lab, search_id, rounds=1))
     assert [n.members for n in search.niches] == sizes
     assert search.used == sum(sizes) == 150
-    assert len(rounds) == -(-sum(sizes) // 35)
+    assert len(rounds) == -(-sum(sizes) // 25)
 
 
 def test_a_limit_of_rounds_ends_a_search_before_its_budget(lab: Laboratory, hand: SimpleNamespace) -> None:

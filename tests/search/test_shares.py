@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -74,10 +75,11 @@ def test_a_niche_never_gets_more_than_it_has_left(lab: Laboratory) -> None:
     assert niches[-1].share == 0
 
 
-def test_a_niche_in_which_nothing_runs_gets_nothing(lab: Laboratory) -> None:
-    niches = lab.start_search(device="fpga", max_cost=1.2, niches=7, offspring=4).niches
-    assert niches[-1].size == niches[-1].share == 0
-    assert sum(n.share for n in niches) == min(28, sum(n.size for n in niches)) > 0
+@pytest.mark.parametrize("limit", [1.2, 3, 5])
+def test_within_limits_no_niche_is_empty_and_every_one_gets_its_share(lab: Laboratory, limit: float) -> None:
+    niches = lab.start_search(device="fpga", max_cost=limit, offspring=4).niches
+    assert all(n.size and n.share for n in niches)
+    assert sum(n.share for n in niches) == min(4 * len(niches), sum(n.size or 0 for n in niches)) > 0
 
 
 def test_no_round_is_larger_than_what_is_left_of_the_budget(lab: Laboratory) -> None:

@@ -15,7 +15,7 @@ from tests.thorough import examples
 
 SEARCH = {
     **{"space": "s", "dataset": "d", "device": "x", "objective": "latency", "operator": "o", "seed": 0},
-    **{"evaluations": 1, "offspring": 1, "cost_low": 0.0, "cost_high": 1.0, "niches": [[0, 9]]},
+    **{"evaluations": 1, "offspring": 1, "cost_low": 0.0, "cost_high": 1.0, "niches": [[0, 9]], "cut": "clusters"},
 }
 BATCHES = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=6), max_size=6)
 

@@ -12,7 +12,8 @@ from llmnas_mcp.results import Submission
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.search.store import Store
 from llmnas_mcp.settings import Settings
-from llmnas_mcp.spaces import SearchSpace
+from llmnas_mcp.spaces import DATASETS, Space
+from llmnas_mcp.spaces.reference import reference_of
 
 THREADS = 8
 
@@ -60,9 +61,9 @@ def test_eight_writers_through_two_stores_keep_every_architecture_once(two_labs:
     assert sum(outcomes.values()) == THREADS * 40
 
 
-def test_eight_scientists_share_one_budget(two_labs: list[Laboratory], space: SearchSpace) -> None:
+def test_eight_scientists_share_one_budget(two_labs: list[Laboratory], space: Space) -> None:
     search_id = two_labs[0].start_search(device="fpga", evaluations=50).search_id
-    cells = [space.format(tuple(cell)) for cell in space.distinct()[::67].tolist()]
+    cells = [space.format(tuple(cell)) for cell in reference_of(space, DATASETS["cifar10"]).genotypes[::67].tolist()]
 
     def submit(number: int) -> list[Submission]:
         own = cells[number * 5 :] + cells[: number * 5]

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from llmnas_mcp.scoring import atlas, engine, score
+from llmnas_mcp.scoring import atlas, engine, score, workers
 from llmnas_mcp.server import main, tasks
 
 SAMPLE = 2
@@ -32,6 +32,7 @@ def serve(folder: Path) -> None:
     (folder / "pid").write_text(str(os.getpid()))
     atlas.SHIPPED = folder / "none"
     score.SAMPLE = SAMPLE
+    workers.FEW = 1000  # all in this process, one after another
     engine.measure_genotype = measure
     tasks.PATIENCE = 0
     main.main()

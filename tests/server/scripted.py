@@ -7,6 +7,7 @@ these leave open (`...`) it fills in as the prompt advises, in the plainest way.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -22,8 +23,9 @@ Design = tuple[str, Answer, tuple[float, float]]  # an architecture, its origin,
 CALL = re.compile(r"\b([a-z]+(?:_[a-z]+)+)\((.*?)\)")
 ARGUMENT = re.compile(r'(\w+)=(\.\.\.|"[^"]*"|\[\]|[\w.]+)')
 RULE = ("statement", "pattern", "target", "effect", "confidence", "evidence")
+PLACE = ("space", "dataset", "device", "objective")  # what a cost depends on beside the architecture
 NEW_RULES = {"score": 3, "cost": 1}  # at most, a round
-WEIGHTS = {"nor_conv_3x3": 9, "nor_conv_1x1": 1}  # parameters of operations, as the prompt says
+WEIGHTS = {"nor_conv_3x3": 9, "nor_conv_1x1": 1}  # how parameters of operations compare
 
 
 def calls(text: str) -> Iterator[tuple[str, Answer]]:
@@ -35,11 +37,14 @@ def calls(text: str) -> Iterator[tuple[str, Answer]]:
 class Scientist:
     """One conversation with the server."""
 
+    support, confidence = 3, 0.75  # that an effect must have to become a rule, and the confidence it must exceed
+
     def __init__(self, client: Client) -> None:
         self.client = client
         self.transcript: list[str] = []
         self.answers: list[tuple[str, Answer, Answer]] = []  # tool, arguments, answer
         self._last: dict[str, Answer] = {}
+        self._started: Answer = {}  # the settings of the search
         self._known: set[str] = set()  # what was submitted before, whatever became of it
         self._origins: list[Answer] = []
         self._designed_after: Answer | None = None  # the brief that designs were last made after
@@ -73,6 +78,8 @@ class Scientist:
             for name in [name for name, value in arguments.items() if value is ...]:
                 arguments[name] = await getattr(self, f"_fill_{name}")()
             answer = await self.call(tool, **arguments)
+            if tool == "start_search":
+                self._started = arguments
             if tool == "compute_pareto_front":
                 return answer
             tool, arguments = next(calls(answer["next"]))
@@ -84,7 +91,7 @@ class Scientist:
         edits: list[Answer] = []
         for effect in found:
             rule = rules.get((effect["target"], str(effect["pattern"])))
-            sure = effect["confidence"] > 0.75 and effect["support"] > 2
+            sure = effect["confidence"] > self.confidence and effect["support"] >= self.support
             new = sum(e["action"] == "add" and e["target"] == effect["target"] for e in edits)
             content = {name: effect[name] for name in RULE}
             if rule and not sure:
@@ -115,16 +122,21 @@ class Scientist:
     async def _fill_origins(self) -> list[Answer]:
         return self._origins
 
+    def ideas(self, brief: Answer) -> list[Design]:
+        """What might be tried in a niche, the best first."""
+        by_turns = zip_longest(_mutated(brief), _crossed(brief))
+        return [idea for turn in by_turns for idea in turn if idea] if brief["parents"] else [_first(brief)]
+
     async def _designs(self, brief: Answer, count: int, bred: set[str]) -> list[tuple[str, Answer]]:
         """Designs of one's own: along the rules and into gaps; new, and by their price where they should be."""
-        by_turns = zip_longest(_mutated(brief), _crossed(brief))
-        ideas = [idea for turn in by_turns for idea in turn if idea] if brief["parents"] else [_first(brief)]
+        ideas = self.ideas(brief)
         seen = self._known | bred | {m["architecture"] for m in brief["parents"]}
         new = {idea[0]: idea for idea in ideas if idea[0] not in seen}
         ideas = list(new.values())[: 3 * count]
         if not ideas:
             return []
-        asked = {"architectures": [idea[0] for idea in ideas], "device": self.answers[0][1]["device"]}
+        where = {name: value for name, value in self._started.items() if name in PLACE}
+        asked = {"architectures": [idea[0] for idea in ideas], **where}
         prices = [cost["value"] for cost in (await self.call("query_latency", **asked))["results"]]
         fit = [idea for idea, price in zip(ideas, prices, strict=True) if idea[2][0] < price < idea[2][1]][:count]
         for architecture, origin, _ in fit:
@@ -132,9 +144,33 @@ class Scientist:
         return [(architecture, origin) for architecture, origin, _ in fit]
 
 
+class Namer(Scientist):
+    """For spaces whose architectures name their positions: `position=value,...`. Of many, results of each are few."""
+
+    support, confidence = 2, 0.6
+
+    def ideas(self, brief: Answer) -> list[Design]:
+        """What rules praise, put into each parent; where nothing is known, the example."""
+        if not brief["parents"]:
+            return [_first(brief)]
+        ideas = []
+        for rule in brief["rules"]:
+            if (rule["effect"] > 0) == (rule["target"] == "score"):
+                for parent in brief["parents"]:
+                    chosen = dict(pair.split("=") for pair in parent["architecture"].split(",")) | rule["pattern"]
+                    made = ",".join(f"{position}={value}" for position, value in chosen.items())
+                    reason = {"parents": [parent["architecture"]], "reason": rule["statement"]}
+                    ideas.append((made, {"operator": "mutation", **reason}, (0.0, _most(brief))))
+        return ideas
+
+
+def _most(brief: Answer) -> float:
+    return math.inf if brief["max_cost"] is None else float(brief["max_cost"])
+
+
 def _first(brief: Answer) -> Design:
     """Where nothing is known, the example."""
-    return brief["example"], {"operator": "fresh", "reason": "the example to begin with"}, (0, brief["max_cost"])
+    return brief["example"], {"operator": "fresh", "reason": "the example to begin with"}, (0, _most(brief))
 
 
 def _crossed(brief: Answer) -> Iterator[Design]:
@@ -160,12 +196,16 @@ def _mutated(brief: Answer) -> Iterator[Design]:
         for parent in brief["parents"]:
             operations = _operations(parent["architecture"])
             for position, operation in rule["pattern"].items():
-                i = brief["positions"].index(position)
+                i = _positions(brief).index(position)
                 if operation in operations:
                     j = operations.index(operation)
                     operations[i], operations[j] = operations[j], operations[i]
             origin = {"operator": "mutation", "parents": [parent["architecture"]], "reason": rule["statement"]}
-            yield _cell(brief["example"], operations), origin, (0, brief["max_cost"])
+            yield _cell(brief["example"], operations), origin, (0, _most(brief))
+
+
+def _positions(brief: Answer) -> list[str]:
+    return [position for choice in brief["choices"] for position in choice["positions"]]
 
 
 def _operations(architecture: str) -> list[str]:

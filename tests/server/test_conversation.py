@@ -10,9 +10,10 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
+from llmnas_mcp.spaces import get_space
 from tests import snapshots
-from tests.server.conftest import answer, session
-from tests.server.scripted import Answer, Scientist, calls
+from tests.server.conftest import answer, server, session
+from tests.server.scripted import Answer, Namer, Scientist, calls
 
 pytestmark = pytest.mark.anyio
 
@@ -21,6 +22,14 @@ HEAD = """# From the prompt search_for_device to a network
 
 A scripted client holds this conversation over stdio. It follows nothing but the prompts and each answer's `next`; of
 the answers it writes down the gist."""
+
+
+BLOCKS = TRANSCRIPT.with_name("fbnet_macs.md")
+BLOCKS_HEAD = """# From a wish to a network of FBNet
+
+A scripted client holds this conversation over stdio, without a prompt: it reads what spaces there are, begins a search
+and follows each answer's `next`. No device is needed, for the cost is the number of MACs. Proxies are not measured but
+those of the nearest network that ships. Architectures stand here in short, one digit a layer."""
 
 
 async def converse(client: Client) -> Scientist:
@@ -44,7 +53,8 @@ async def explain(scientist: Scientist, search_id: str) -> list[str]:
     asked = dict(calls(await scientist.take("explain_front", search_id=search_id)))
     search = await scientist.call("get_search", **asked["get_search"])
     front = await scientist.call("compute_pareto_front", **asked["compute_pareto_front"])
-    scored = await scientist.call("score_zero_cost", **asked["score_zero_cost"] | {"dataset": search["dataset"]})
+    where = {"space": search["space"], "dataset": search["dataset"]}
+    scored = await scientist.call("score_zero_cost", **asked["score_zero_cost"] | where)
     rules = await read(scientist.client, f"llmnas://searches/{search_id}/knowledge")
     strict = [point for point in front["front"] if not point["near"] and point["score"] > 0.5]
     choices = {"Fast": strict[0], "Between": strict[len(strict) // 2], "Strong": strict[-1]}
@@ -73,6 +83,45 @@ async def test_the_conversation_reads_as_its_transcript(tmp_path: Path) -> None:
     # The id follows from the settings and the costs, down to the last digit of these.
     said = re.sub(r"raspi4-cifar10-[0-9a-f]{6}", "SEARCH", "\n\n".join(scientist.transcript)) + "\n"
     snapshots.check(TRANSCRIPT, said)
+
+
+async def test_a_conversation_in_a_space_too_large_to_list_reads_as_its_transcript(tmp_path: Path) -> None:
+    settings = {"space": "fbnet", "dataset": "cifar100", "objective": "macs", "max_params": 3.0}
+    unmeasured = server(tmp_path).model_copy(update={"args": ["-m", "tests.server.unmeasured"]})
+    async with Client(unmeasured) as client:
+        scientist = Namer(client)
+        scientist.transcript.append(BLOCKS_HEAD)
+        scientist.say(
+            "User", "Networks of FBNet for CIFAR-100 with few MACs, and at most 3 M parameters. A small search."
+        )
+        await scientist.call("list_spaces")
+        front = await scientist.search("start_search()", **settings, niches=2, evaluations=24, offspring=4)
+        after = dict(calls(front["next"]))
+        await scientist.call("plot_pareto_front", **after["plot_pareto_front"])
+        chosen = [point for point in front["front"] if not point["near"]][len(front["front"]) // 2]
+        wanted = after["export_architecture"] | {"architecture": chosen["architecture"]}
+        code = (await scientist.call("export_architecture", **wanted))["code"]
+        search = await answer(client, "get_search", **after["plot_pareto_front"])
+        briefs = [a for tool, _, a in scientist.answers if tool == "get_brief"]
+        rules = await read(client, f"llmnas://searches/{search['search_id']}/knowledge")
+    said = re.sub(r"macs-cifar100-[0-9a-f]{6}", "SEARCH", "\n\n".join(scientist.transcript)) + "\n"
+    snapshots.check(BLOCKS, re.sub(r"layer\.0=[\w.=,]+", lambda found: short(found[0]), said))
+    assert (search["device"], search["unit"], search["cut"], search["done"]) == (None, "M", "equal steps", True)
+    assert search["used"] == 24
+    assert all(niche["size"] is None for niche in search["niches"])
+    assert all(brief["untried"] is None for brief in briefs)
+    assert rules["rules"]
+    assert all(point["params_m"] <= 3 for point in front["front"])
+    assert chosen["short"] == short(chosen["architecture"])
+    made: Answer = {}
+    exec(code, made)  # what a user is to run
+    network = made["build"]()
+    assert sum(parameter.numel() for parameter in network.parameters()) == round(chosen["params_m"] * 1e6)
+
+
+def short(architecture: str) -> str:
+    space = get_space("fbnet")
+    return space.short(space.parse(architecture))
 
 
 async def test_a_model_that_follows_what_it_is_told_searches_every_niche_with_rules_and_to_the_end(
@@ -128,7 +177,7 @@ async def test_prompts_and_instructions_name_tools_that_exist_with_arguments_the
 
 async def test_a_prompt_asked_for_with_wrong_arguments_says_which(tmp_path: Path) -> None:
     cases: list[tuple[str, dict[str, str], str]] = [
-        ("search_for_device", {}, "device is missing. Arguments: device, dataset, max_latency, avoid."),
+        ("search_for_device", {}, "device is missing. Arguments: device, dataset, max_latency, avoid, space."),
         ("search_for_device", {"device": " "}, "device is missing"),
         ("search_for_device", {"device": "raspi4", "latency": "3"}, "there is no argument 'latency'"),
         ("search_for_device", {"device": "raspi4", "max_latency": "3ms"}, "max_latency='3ms' is no limit"),

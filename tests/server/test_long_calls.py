@@ -99,7 +99,7 @@ async def test_a_call_that_asked_for_no_progress_can_be_cancelled_too(tmp_path: 
                 group.cancel_scope.cancel()
             await answer(client, "list_spaces")
             gate.let()
-        assert len(gate.measured) == 2
+        assert len(gate.measured) in (1, 2)  # what was in the works when it was cancelled, and no more
 
 
 async def test_a_cancelled_submission_leaves_what_it_scored_in_the_search(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ async def test_a_search_goes_from_brief_to_front(tmp_path: Path) -> None:
     async with session(tmp_path) as client:
         started = await answer(client, "start_search", device="raspi4", evaluations=120, max_cost=40.0)
         name = started["search_id"]
-        assert [n["niche"] for n in started["niches"]] == list(range(7))
+        assert [n["niche"] for n in started["niches"]] == list(range(len(started["niches"])))
         for round_ in (1, 2, 3):
             search = await answer(client, "get_search", search_id=name)
             for niche in (n for n in search["niches"] if n["share"]):

@@ -25,7 +25,7 @@ def written(arguments: Answer) -> str:
 
 def rule_line(rule: Answer) -> str:
     """A rule in a line."""
-    evidence = f"evidence in {len(rule['evidence'])} cells"
+    evidence = f"evidence in {len(rule['evidence'])} architectures"
     return f"{rule['statement']} by {abs(rule['effect']):.2g}, confidence {rule['confidence']:.2f}, {evidence}"
 
 
@@ -33,10 +33,18 @@ def _point(point: Answer) -> str:
     return f"{point['architecture']} score {point['score']:.3f}, {point['cost']:.3g} {point['unit']}"
 
 
+def _of(size: int | None) -> str:
+    return "" if size is None else f" of {size}"
+
+
+def _error(error: float | None) -> str:
+    return "exact" if error is None else f"error {error:.1%}"
+
+
 def _niches(answer: Answer) -> list[str]:
     return [
-        f"niche {n['niche']}: {n['params_low_m']:.3f} to {n['params_high_m']:.3f} M parameters, {n['members']} of"
-        f" {n['size']} evaluated, {n['rules']} rules, share {n['share']}"
+        f"niche {n['niche']}: {n['params_low_m']:.3f} to {n['params_high_m']:.3f} M parameters, {n['members']}"
+        f"{_of(n['size'])} evaluated, {n['rules']} rules, share {n['share']}"
         for n in answer["niches"]
     ]
 
@@ -54,8 +62,9 @@ def _search(answer: Answer) -> list[str]:
 def _brief(answer: Answer) -> list[str]:
     gaps = ", ".join(f"{g['cost_from']:.3g} to {g['cost_to']:.3g} {answer['unit']}" for g in answer["gaps"])
     parents = answer["parents"]
+    untried = "uncounted" if answer["untried"] is None else answer["untried"]
     return [
-        f"round {answer['round']}, share {answer['share']}, {answer['untried']} untried",
+        f"round {answer['round']}, share {answer['share']}, {untried} untried",
         *(f"parent: {_point(m)}" for m in parents[:3]),
         *([f"{len(parents) - 3} more parents"] if len(parents) > 3 else []),
         *([f"gaps: {gaps}"] if gaps else []),
@@ -86,8 +95,8 @@ def _submission(answer: Answer) -> list[str]:
 def _front(answer: Answer) -> list[str]:
     near = sum(point["near"] for point in answer["front"])
     return [
-        f"{len(answer['front']) - near} on the front and {near} near it; hypervolume {answer['hypervolume']:.3f}, that"
-        f" is {answer['share']:.3f} of the {answer['reference']}",
+        f"{len(answer['front']) - near} on the front and {near} near it; hypervolume {answer['hypervolume']:.3f}"
+        + ("" if answer["share"] is None else f", that is {answer['share']:.3f} of the {answer['reference']}"),
         *(_point(point) + ", near" * point["near"] for point in answer["front"]),
     ]
 
@@ -95,10 +104,18 @@ def _front(answer: Answer) -> list[str]:
 def _costs(answer: Answer) -> list[str]:
     costs = answer["results"]
     told = [f"{cost['architecture']} {cost['value']:.3g} {cost['unit']}" for cost in costs]
-    return [*told, f"from {costs[0]['source']}, error {costs[0]['error']:.1%}"]
+    return [*told, f"from {costs[0]['source']}, {_error(costs[0]['error'])}"]
+
+
+def _spaces(answer: Answer) -> list[str]:
+    return [
+        f"{s['space']}: {s['size']:.3g} architectures such as {s['short']}, in short; for {', '.join(s['datasets'])}"
+        for s in answer["spaces"]
+    ]
 
 
 GISTS = {
+    "list_spaces": _spaces,
     "start_search": _niches,
     "get_search": _search,
     "get_brief": _brief,

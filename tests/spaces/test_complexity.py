@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmnas_mcp.spaces import DATASETS, Dataset, Genotype, SearchSpace, get_space
+from llmnas_mcp.spaces import DATASETS, Dataset, Genotype, Space, get_space
 from tests.thorough import examples
 
 SPACE = get_space("nasbench201")
@@ -30,7 +30,7 @@ def multiply_accumulates(network: torch.nn.Module, x: torch.Tensor) -> int:
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
 def test_the_parameters_of_all_cells_are_the_published_ones(
-    space: SearchSpace, published: list[dict[str, str]], dataset: str
+    space: Space, published: list[dict[str, str]], dataset: str
 ) -> None:
     cells = [space.parse(row["arch_str"]) for row in published]
     assert len(set(cells)) == 15_625
@@ -38,7 +38,7 @@ def test_the_parameters_of_all_cells_are_the_published_ones(
     assert (space.params(cells, DATASETS[dataset]) == told).all()
 
 
-def test_the_work_of_all_cells_is_the_published_one(space: SearchSpace, published: list[dict[str, str]]) -> None:
+def test_the_work_of_all_cells_is_the_published_one(space: Space, published: list[dict[str, str]]) -> None:
     cells = [space.parse(row["arch_str"]) for row in published]
     told = np.array([round(float(row["flops_m_cifar10"]) * 1e6) for row in published])
     assert (space.macs(cells, DATASETS["cifar10"]) == told).all()

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llmnas_mcp.errors import ArchitectureError
-from llmnas_mcp.spaces import Genotype, SearchSpace
+from llmnas_mcp.spaces import Genotype, Space
 from llmnas_mcp.spaces.nasbench201.encoding import (
     EXAMPLE,
     OPERATIONS,
@@ -16,6 +16,7 @@ from llmnas_mcp.spaces.nasbench201.encoding import (
     from_operations,
     operations_of,
     parse_cell,
+    short_cell,
 )
 
 CELLS = st.tuples(*[st.integers(0, 4)] * 6)
@@ -36,8 +37,14 @@ def damaged_cells(draw: st.DrawFn) -> str:
     return text[:start] + other + text[end:]
 
 
-def test_every_cell_is_read_as_it_was_written(space: SearchSpace, cells: list[Genotype]) -> None:
+def test_every_cell_is_read_as_it_was_written(space: Space, cells: list[Genotype]) -> None:
     texts = [space.format(cell) for cell in cells]
+    assert len(set(texts)) == 15_625
+    assert [space.parse(text) for text in texts] == cells
+
+
+def test_every_cell_is_read_in_short_as_it_was_written(space: Space, cells: list[Genotype]) -> None:
+    texts = [space.short(cell) for cell in cells]
     assert len(set(texts)) == 15_625
     assert [space.parse(text) for text in texts] == cells
 
@@ -56,6 +63,8 @@ def test_the_string_names_the_operations_edge_by_edge(cell: Genotype) -> None:
 
 @given(st.one_of(st.text(max_size=200), damaged_cells()))
 @example("")
+@example("3n3sn1")
+@example("3n3sn")
 @example(EXAMPLE + "\n")
 @example(" " + EXAMPLE)
 @example(EXAMPLE + EXAMPLE)
@@ -75,10 +84,11 @@ def test_a_text_is_read_exactly_or_refused_with_position_operations_and_a_valid_
         assert len(done) == 1
         parse_cell(before + "".join(VALID[done[0] :]))
         assert set(OPERATIONS) <= set(re.findall(r"\w+", message.split("Allowed operations:")[1].split("\n")[0]))
-        parse_cell(message.rsplit("A valid cell: ", 1)[1])
+        valid, short = message.rsplit("A valid cell: ", 1)[1].split(", in short ")
+        assert parse_cell(valid) == parse_cell(short)
         assert len(message) < 2000
     else:
-        assert format_cell(cell) == text
+        assert text in (format_cell(cell), short_cell(cell))
 
 
 @pytest.mark.parametrize(

@@ -9,25 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmnas_mcp.spaces import Genotype, SearchSpace, get_space
+from llmnas_mcp.spaces import Genotype, Space, get_space
 
 SPACE = get_space("nasbench201")
 CELLS = st.tuples(*[st.integers(0, 4)] * 6)
 SEEDS = st.integers(0, 2**32)
 
 
-def test_indices_count_the_genotypes_in_order(space: SearchSpace, cells: list[Genotype]) -> None:
+def test_indices_count_the_genotypes_in_order(space: Space, cells: list[Genotype]) -> None:
     assert len(cells) == len(set(cells)) == space.size == 15_625
     assert space.index_of(cells).tolist() == list(range(15_625))
     assert space.index_of(np.array(cells[::-1])).tolist() == list(range(15_625))[::-1]
 
 
-def test_no_genotypes_have_no_indices(space: SearchSpace) -> None:
+def test_no_genotypes_have_no_indices(space: Space) -> None:
     assert space.index_of([]).tolist() == []
 
 
 @pytest.mark.parametrize("cell", [(5, 0, 0, 0, 0, 0), (0, 0, 0, 0, 0, -1)])
-def test_what_is_no_genotype_has_no_index(space: SearchSpace, cell: Genotype) -> None:
+def test_what_is_no_genotype_has_no_index(space: Space, cell: Genotype) -> None:
     with pytest.raises(ValueError, match="invalid entry"):
         space.index_of([cell])
 
@@ -50,7 +50,7 @@ def test_a_mutated_cell_differs_at_exactly_one_edge(cells: list[Genotype], seed:
     assert (parents == before).all()
 
 
-def test_every_neighbour_is_as_likely_a_mutation_as_any_other(space: SearchSpace) -> None:
+def test_every_neighbour_is_as_likely_a_mutation_as_any_other(space: Space) -> None:
     cell = (3, 0, 3, 1, 0, 2)
     drawn = Counter(map(tuple, space.mutate([cell] * 24_000, np.random.default_rng(0)).tolist()))
     assert set(drawn) == set(space.neighbours(cell))
@@ -69,7 +69,7 @@ def test_a_crossed_cell_has_every_edge_from_one_parent_or_the_other(
     assert (others == before[1]).all()
 
 
-def test_crossover_takes_each_edge_from_either_parent_equally_often(space: SearchSpace) -> None:
+def test_crossover_takes_each_edge_from_either_parent_equally_often(space: Space) -> None:
     crossed = space.crossover([(0,) * 6] * 4000, [(1,) * 6] * 4000, np.random.default_rng(0))
     assert len(set(map(tuple, crossed.tolist()))) == 64
     assert (np.abs(crossed.mean(0) - 0.5) < 5 * 0.5 / 4000**0.5).all()
@@ -82,13 +82,13 @@ def test_a_sample_is_of_genotypes_and_as_large_as_asked(count: int, seed: int) -
     assert ((sample >= 0) & (sample < 5)).all()
 
 
-def test_a_sample_is_uniform_over_the_operations_of_every_edge(space: SearchSpace) -> None:
+def test_a_sample_is_uniform_over_the_operations_of_every_edge(space: Space) -> None:
     sample = space.sample(10_000, np.random.default_rng(0))
     shares = np.stack([(sample == op).mean(0) for op in range(5)])
     assert (np.abs(shares - 0.2) < 5 * 0.4 / 100).all()
 
 
-def test_the_same_seed_walks_the_same_way_and_another_seed_another(space: SearchSpace) -> None:
+def test_the_same_seed_walks_the_same_way_and_another_seed_another(space: Space) -> None:
     def walk(seed: int) -> list[list[int]]:
         rng = np.random.default_rng(seed)
         first, second = space.sample(5, rng), space.sample(5, rng)

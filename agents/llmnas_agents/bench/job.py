@@ -22,7 +22,7 @@ from llmnas_mcp.benchmarks import Judge
 from llmnas_mcp.errors import LabError
 from llmnas_mcp.pareto import hypervolume
 from llmnas_mcp.reports.coverage import RANGES, spread
-from llmnas_mcp.search.landscape import Landscape
+from llmnas_mcp.search.landscape import NO_LIMITS, Landscape
 from llmnas_mcp.search.members import REFERENCE
 from llmnas_mcp.search.niches import partition
 from llmnas_mcp.search.service import Laboratory
@@ -40,30 +40,30 @@ class Ground:
         space, data = get_space(plan.space), Settings().data
         self.space = space
         self.landscapes = {
-            by: Landscape.of(space, dataset_shape(dataset), device, plan.objective, data, by)  # type: ignore[arg-type]
+            by: Landscape(space, dataset_shape(dataset), device, plan.objective, data, by)  # type: ignore[arg-type]
             for by in ("zero-cost", "params")
         }
         self.landscape = self.landscapes["zero-cost"]
         self.judge = Judge.of(space, dataset, device, plan.objective, data)  # type: ignore[arg-type]
-        best = self.landscape.best_front(None, self.landscape.scale)
+        known = self.landscape.candidates(NO_LIMITS)
+        self.scale = known.scale
+        best = self.landscape.best_front(NO_LIMITS, self.scale)
         self.best = float("nan") if best is None else hypervolume(best, REFERENCE)
-        runs = self.landscape.costs.values[self.landscape.admissible(None)]
-        self.limits = plan.limits or [float(f"{limit:.3g}") for limit in np.quantile(runs, QUARTILES)]
-        niches = partition(self.landscape.params)
+        self.limits = plan.limits or [float(f"{limit:.3g}") for limit in np.quantile(known.costs, QUARTILES)]
+        niches, _ = partition(known.params)
         self.niche_edges = [n.low for n in niches] + [niches[-1].high]
-        self.range_edges = np.linspace(self.landscape.scale.low, self.landscape.scale.high, RANGES + 1)
+        self.range_edges = np.linspace(self.scale.low, self.scale.high, RANGES + 1)
 
     def judged(self, genotypes: Sequence[Genotype], scored_by: r.ScoredBy) -> Row:
         """What is said of the architectures a run paid for, in their order."""
-        kept = self.landscapes[scored_by].kept(genotypes)
+        kept = self.landscapes[scored_by].kept(genotypes, self.scale)
         verdict = self.judge.verdict(kept)
-        rows = [self.landscape.rows[genotype] for genotype in genotypes]
-        ranges = spread(self.landscape.costs.values[rows], self.range_edges)
-        niches = spread(self.landscape.params[rows], self.niche_edges)
+        ranges = spread(self.landscape.costs(genotypes).values, self.range_edges)
+        niches = spread(self.landscape.params(genotypes), self.niche_edges)
         best = self.judge.best_accuracy_under(kept, self.limits)
         places = sorted({round(n) for n in np.linspace(1, len(genotypes), min(PLACES, len(genotypes)))})
         # Whatever a method went by, the curves of all are by the zero-cost score, where it costs nothing to know.
-        points = self.landscape.points(genotypes) if self.landscape.whole else None
+        points = self.landscape.points(genotypes, self.scale) if self.landscape.whole else None
         return {
             "evaluations": len(genotypes),
             "share": verdict.share,
@@ -81,7 +81,7 @@ class Ground:
                 [
                     n,
                     None if points is None else hypervolume(points[:n], REFERENCE) / self.best,
-                    self.judge.verdict(self.landscapes[scored_by].kept(genotypes[:n])).share,
+                    self.judge.verdict(self.landscapes[scored_by].kept(genotypes[:n], self.scale)).share,
                 ]
                 for n in places
             ],

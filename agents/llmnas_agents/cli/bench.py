@@ -12,6 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from llmnas_agents.cli.shared import AsJson, Store, err, out, print_json
+from llmnas_agents.cli.space import known_name
 from llmnas_agents.files import write_whole
 from llmnas_mcp.errors import LabError
 from llmnas_mcp.settings import Settings
@@ -43,7 +44,7 @@ def run_(
         str | None, typer.Option(metavar="MS,MS,...", help="Tell the best accuracy under these. Default: quartiles.")
     ] = None,
     objective: Annotated[str | None, typer.Option(help="latency or energy.")] = None,
-    space: Annotated[str | None, typer.Option(help="The search space: see `llmnas spaces`.")] = None,
+    space: Annotated[str | None, typer.Option(help="The search space: see `llmnas spaces`; or FILE.py:CLASS.")] = None,
     model: Annotated[str | None, typer.Option(help="Of operators that ask one.")] = None,
     max_cost: Annotated[float | None, typer.Option(min=0, help="US dollars a run may cost.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=0, help="Tokens a run may use.")] = None,
@@ -61,7 +62,12 @@ def run_(
 
     lists = {"datasets": datasets, "devices": devices, "methods": methods, "budgets": budgets, "limits": limits}
     flags: dict[str, Any] = {name: [one.strip() for one in v.split(",")] for name, v in lists.items() if v is not None}
-    single: dict[str, Any] = {"seeds": seeds, "objective": objective, "space": space, "model": model}
+    single: dict[str, Any] = {
+        "seeds": seeds,
+        "objective": objective,
+        "space": space and known_name(space, keep=True),
+        "model": model,
+    }
     single |= {"max_cost": max_cost, "max_tokens": max_tokens}
     flags |= {name: value for name, value in single.items() if value is not None}
     settings = read_plan(plan, flags)

@@ -9,7 +9,9 @@ import typer
 from rich.table import Table
 
 from llmnas_agents.cli.shared import AsJson, Space, err, out, print_json
+from llmnas_agents.cli.space import known_name
 from llmnas_mcp.benchmarks.tables import ImportedAccuracies, import_measured, imported_accuracies
+from llmnas_mcp.devices.layers import imported_layers
 from llmnas_mcp.devices.tables import ImportedTable, imported_tables
 from llmnas_mcp.settings import Settings
 from llmnas_mcp.spaces import DATASETS, get_space
@@ -40,7 +42,7 @@ def import_(
     Accuracies are for judging searches afterwards; no search sees them.
     """
     with err.status(f"reading {file}"):
-        tables, accuracies = import_measured(file, get_space(space), Settings().data, dataset)
+        tables, accuracies = import_measured(file, get_space(known_name(space, keep=True)), Settings().data, dataset)
     _show(tables, accuracies, as_json)
     for name in sorted(({t.dataset for t in tables} | {a.dataset for a in accuracies}) - DATASETS.keys()):
         err.print(f"'{name}' is not a dataset we know: its networks are built for 32x32 inputs and 10 classes.")
@@ -50,7 +52,7 @@ def import_(
 def list_(as_json: AsJson = False) -> None:
     """List the imported tables."""
     data = Settings().data
-    tables, accuracies = imported_tables(data), imported_accuracies(data)
+    tables, accuracies = [*imported_tables(data), *imported_layers(data)], imported_accuracies(data)
     _show(tables, accuracies, as_json)
     if not tables and not accuracies and not as_json:
         err.print("No tables yet: llmnas data import FILE")

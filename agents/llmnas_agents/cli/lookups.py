@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from llmnas_agents.cli.shared import AsJson, Dataset, Device, Objective, Server, Space, out, print_json, run
+from llmnas_agents.cli.space import known_name
 from llmnas_mcp import results as r
 
 commands = typer.Typer()
@@ -19,14 +20,14 @@ Architectures = Annotated[list[str], typer.Argument(help="Architecture strings, 
 @commands.command()
 def latency(
     architectures: Architectures,
-    device: Device,
+    device: Device = None,
     dataset: Dataset = "cifar10",
     objective: Objective = "latency",
     space: Space = "nasbench201",
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Latency (ms) or energy (mJ) of architectures on a device, with source and error."""
+    """Latency (ms) or energy (mJ) of architectures on a device, MACs or parameters (M), with source and error."""
     found = call(
         server,
         "query_latency",
@@ -35,7 +36,7 @@ def latency(
         device=device,
         dataset=dataset,
         objective=objective,
-        space=space,
+        space=known_name(space, server),
     )
     if as_json:
         print_json(found.model_dump(mode="json"))
@@ -55,7 +56,7 @@ def latency(
 @commands.command()
 def devices(space: Space = "nasbench201", server: Server = None, as_json: AsJson = False) -> None:
     """Devices, and where their numbers come from."""
-    found = call(server, "list_devices", r.Devices, space=space)
+    found = call(server, "list_devices", r.Devices, space=known_name(space, server))
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
@@ -83,12 +84,15 @@ def spaces(server: Server = None, as_json: AsJson = False) -> None:
         return
     for space in found.spaces:
         out.print(Text.assemble((space.space, "bold"), f"  {space.title}"))
-        out.print(Text(f"  {space.size:,} architectures, {space.distinct:,} different functions"))
-        out.print(Text(f"  operations: {', '.join(space.operations)}"))
-        out.print(Text(f"  datasets:   {', '.join(space.datasets)}"))
-        out.print(Text(f"  encoding:   {space.encoding}"))
-        out.print(Text(f"  example:    {space.example}"))
-        out.print(Text(f"  source:     {space.source}"))
+        out.print(Text(f"  {space.size:,} architectures"))
+        for choice in space.choices:
+            positions = choice.positions
+            where = ", ".join(positions) if len(positions) < 8 else f"{positions[0]} to {positions[-1]}"
+            out.print(Text(f"  {where}: {', '.join(choice.values)}"))
+        out.print(Text(f"  datasets: {', '.join(space.datasets)}"))
+        out.print(Text(f"  encoding: {space.encoding}"))
+        out.print(Text(f"  example:  {space.example}, in short {space.short}"))
+        out.print(Text(f"  source:   {space.source}"))
 
 
 def call(server: str | None, tool: str, answer: type[BaseModel], **arguments: Any) -> Any:

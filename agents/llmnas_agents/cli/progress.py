@@ -79,7 +79,7 @@ class Progress:
         table = Table("niche", "params (M)", "evaluated", "of", "rules", title=Text(self._line(search)))
         for n in search.niches:
             span = f"{n.params_low_m:.2f} to {n.params_high_m:.2f}"
-            table.add_row(str(n.niche), span, str(n.members), f"{n.size:,}", str(n.rules))
+            table.add_row(str(n.niche), span, str(n.members), "" if n.size is None else f"{n.size:,}", str(n.rules))
         return table
 
 
@@ -102,7 +102,7 @@ def front_table(front: dict[str, Any]) -> Table:
     )
     for point in chosen:
         table.add_row(
-            Text(point["architecture"]),
+            Text(point["short"] or point["architecture"]),
             str(point["niche"]),
             f"{point['score']:.4f}",
             f"{point['cost']:.3f}",

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from llmnas_agents.cli.lookups import call
 from llmnas_agents.cli.shared import AsJson, Dataset, Server, Space, err, out, print_json
+from llmnas_agents.cli.space import known_name
 from llmnas_mcp import results as r
 from llmnas_mcp.errors import LabError, UnknownNameError
 
@@ -67,7 +68,7 @@ def _score_architectures(
         r.ZeroCostScores,
         architectures=architectures,
         dataset=dataset,
-        space=space,
+        space=known_name(space, server),
         proxies=list(PROXIES) if "all" in (names or ()) else names,
     )
     if as_json:

@@ -23,8 +23,9 @@ from llmnas_agents.cli.shared import (
     print_json,
     run,
 )
+from llmnas_agents.cli.space import known_name
 from llmnas_mcp import results as r
-from llmnas_mcp.errors import LabError, UnknownNameError
+from llmnas_mcp.errors import LabError
 
 commands = typer.Typer()
 Ended = tuple[dict[str, Any], str | None]  # what is in front.json, and the folder it was saved in
@@ -36,7 +37,7 @@ Deadline = Annotated[float | None, typer.Option(min=0, help="Seconds from now to
 
 @commands.command()
 def search(
-    device: Device,
+    device: Device = None,
     space: Space = "nasbench201",
     dataset: Dataset = "cifar10",
     objective: Objective = "latency",
@@ -53,6 +54,8 @@ def search(
     evaluations: Annotated[int, typer.Option(help="Budget of scored architectures.")] = 400,
     max_latency: Annotated[float | None, typer.Option(help="Limit in ms that holds in the front.")] = None,
     max_energy: Annotated[float | None, typer.Option(help="Limit in mJ, with --objective energy.")] = None,
+    max_macs: Annotated[float | None, typer.Option(help="Limit on MACs in millions, in any search.")] = None,
+    max_params: Annotated[float | None, typer.Option(help="Limit on parameters in millions, in any search.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same front.")] = 0,
     no_partition: Annotated[bool, typer.Option("--no-partition", help="Ablation: one niche.")] = False,
     no_knowledge_base: Annotated[bool, typer.Option("--no-knowledge-base", help="Ablation: no rules.")] = False,
@@ -67,12 +70,13 @@ def search(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search for the Pareto front of zero-cost score against latency or energy."""
-    limit = _limit(objective, max_latency, max_energy)
+    """Search for the Pareto front of zero-cost score against latency, energy, MACs or parameters."""
+    limits = _limits(objective, {"latency": max_latency, "energy": max_energy, "macs": max_macs, "params": max_params})
     _check_folder(out_dir)
     if no_partition and niches not in (None, 1):
         raise LabError(f"--no-partition is one niche, --niches {niches} are more: leave one of them out.")
     language = {"model": model, "max_cost": max_cost, "max_tokens": max_tokens, "deadline": deadline}
+    space = known_name(space, server, keep=True)
 
     async def work() -> Ended:
         # The runner first: what a kill finds between start_search and the first checkpoint should be short.
@@ -100,7 +104,7 @@ def search(
                 dataset=dataset,
                 objective=objective,
                 niches=1 if no_partition or operator in WITHOUT_NICHES else niches,
-                max_cost=limit,
+                **limits,
                 evaluations=evaluations,
                 rounds=rounds,
                 offspring=offspring,
@@ -167,7 +171,7 @@ def searches(
     for line in found.searches:
         table.add_row(
             line.search_id,
-            line.device,
+            line.device or "",
             line.dataset,
             line.objective,
             line.operator,
@@ -180,16 +184,19 @@ def searches(
         out.print(f"{len(found.searches)} of {found.total}; more with --limit")
 
 
-def _limit(objective: str, max_latency: float | None, max_energy: float | None) -> float | None:
-    if objective not in ("latency", "energy"):
-        raise UnknownNameError("objective", objective, ["latency", "energy"])
-    for name, limit in (("latency", max_latency), ("energy", max_energy)):
+def _limits(objective: str, given: dict[str, float | None]) -> dict[str, float | None]:
+    """The limits of a search as start_search takes them; the laboratory checks the objective's name."""
+    for name, limit in given.items():
         if limit is not None and not 0 < limit < math.inf:
             raise LabError(f"--max-{name} {limit} is out of range: choose a positive number, or leave it out.")
-    wrong = {"latency": max_energy, "energy": max_latency}[objective]
-    if wrong is not None:
-        raise LabError(f"The limit must be on the objective: with --objective {objective} use --max-{objective}.")
-    return max_energy if objective == "energy" else max_latency
+    for name in ("latency", "energy"):
+        if given[name] is not None and name != objective:
+            raise LabError(
+                f"--max-{name} is a limit on the objective: with --objective {objective} use --max-{objective}."
+            )
+    # A limit on counts holds in any search; of the objective itself it is as good as max_cost.
+    most = given[objective] if objective in ("latency", "energy") else None
+    return {"max_cost": most, "max_macs": given["macs"], "max_params": given["params"]}
 
 
 def _check_language(operator: str, language: dict[str, Any]) -> None:

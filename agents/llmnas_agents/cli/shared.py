@@ -15,10 +15,10 @@ from rich.console import Console
 out = Console(width=None if sys.stdout.isatty() else 200, markup=False, emoji=False, highlight=False)
 err = Console(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False)
 
-Device = Annotated[str, typer.Option(help="The device: see `llmnas devices`.")]
-Dataset = Annotated[str, typer.Option(help="cifar10, cifar100, ImageNet16-120, or an imported one.")]
-Space = Annotated[str, typer.Option(help="The search space: see `llmnas spaces`.")]
-Objective = Annotated[str, typer.Option(help="latency or energy.")]
+Device = Annotated[str | None, typer.Option(help="See `llmnas devices`; none for the objectives macs and params.")]
+Dataset = Annotated[str, typer.Option(help="One of the space's (see `llmnas spaces`), or an imported one.")]
+Space = Annotated[str, typer.Option(help="The search space: see `llmnas spaces`; or your own, FILE.py:CLASS.")]
+Objective = Annotated[str, typer.Option(help="latency or energy on the device, or macs or params.")]
 Server = Annotated[
     str | None, typer.Option(help="A laboratory elsewhere: a URL, or 'stdio'. Default: in this process.")
 ]

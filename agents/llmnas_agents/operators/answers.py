@@ -29,10 +29,10 @@ class Answer(BaseModel):
 
 
 class Choice(Answer):
-    """An operation at a position."""
+    """A value at a position."""
 
     position: str
-    operation: str
+    value: str
 
 
 class Edit(Answer):
@@ -77,29 +77,37 @@ class Design(Answer):
 
 
 @lru_cache(maxsize=256)
-def reasoning_of(positions: tuple[str, ...], operations: tuple[str, ...]) -> type[Reasoning]:
+def reasoning_of(positions: tuple[str, ...], values: tuple[str, ...]) -> type[Reasoning]:
     """The schema of edits: the same in every call, for a provider's cache holds a schema too."""
     one_of: Any = Literal  # made of values only known here
-    choice: Any = create_model(
-        "Where", __base__=Choice, position=(one_of[positions], ...), operation=(one_of[operations], ...)
-    )
+    choice: Any = create_model("Where", __base__=Choice, position=(one_of[positions], ...), value=(one_of[values], ...))
     edit: Any = create_model("Change", __base__=Edit, pattern=(list[choice], Field(max_length=3)))
     return create_model("Reasoning", __base__=Reasoning, edits=(list[edit], Field(max_length=MOST_EDITS)))
 
 
 @lru_cache(maxsize=256)
-def design_of(example: str, operations: tuple[str, ...], most: int = MOST_DESIGNS, least: int = 0) -> type[Design]:
+def design_of(
+    example: str, values: tuple[str, ...], positions: tuple[str, ...], most: int = MOST_DESIGNS, least: int = 0
+) -> type[Design]:
     """The schema of at most `most` architectures written like the example.
 
-    `least` is asked for in the schema and not enforced: fewer are better than none.
+    Where that names its positions, which of them there are is left open. `least` is asked for in the schema and not
+    enforced: fewer are better than none.
 
-    >>> schema = design_of("|a~0|+|b~1|", ("a", "b"), 2).model_json_schema()
+    >>> schema = design_of("|a~0|+|b~1|", ("a", "b"), (), 2).model_json_schema()
     >>> print(schema["$defs"]["Written"]["properties"]["architecture"]["pattern"])
     ^\\|(a|b)\\~0\\|\\+\\|(a|b)\\~1\\|$
+    >>> schema = design_of("d=1,k=3", ("1", "3"), ("d", "k"), 2).model_json_schema()
+    >>> print(schema["$defs"]["Written"]["properties"]["architecture"]["pattern"])
+    ^(d|k)=(1|3)(,(d|k)=(1|3))*$
     """
-    choice = "|".join(map(re.escape, operations))
-    parts = re.split(f"(?:{choice})", example)
-    pattern = "^" + f"({choice})".join(map(re.escape, parts)) + "$"
+    choice = "|".join(map(re.escape, values))
+    if "=" in example:
+        pair = f"({'|'.join(map(re.escape, positions))})=({choice})"
+        pattern = f"^{pair}(,{pair})*$"
+    else:
+        parts = re.split(f"(?:{choice})", example)
+        pattern = "^" + f"({choice})".join(map(re.escape, parts)) + "$"
     written: Any = create_model(
         "Written", __base__=Proposal, architecture=(str, Field(pattern=pattern, max_length=400))
     )

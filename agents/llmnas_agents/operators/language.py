@@ -14,6 +14,7 @@ from llmnas_agents.llm.base import Prompt
 from llmnas_agents.llm.correspondent import Correspondent
 from llmnas_agents.operators.answers import MOST_DESIGNS, MOST_EDITS, Design, Edit, Reasoning, design_of, reasoning_of
 from llmnas_agents.operators.base import Operator
+from llmnas_agents.operators.written import positions_of, values_of
 from llmnas_agents.prompts import MOST_PARENTS, one_line
 from llmnas_mcp import results as r
 
@@ -43,7 +44,7 @@ class LanguageOperator(Operator):
         if not mined.results_used:
             return []
         prompt = Prompt(await self.shared(lab, brief), prompts.reason(brief, mined, round_, MOST_EDITS))
-        answer = reasoning_of(tuple(brief.positions), tuple(brief.operations))
+        answer = reasoning_of(positions_of(brief), values_of(brief))
 
         async def check(found: Reasoning) -> tuple[str | None, int]:
             unknown = [f"{e.statement}: {problem}" for e in found.edits if (problem := _unknown(e.evidence, brief))]
@@ -74,7 +75,7 @@ class LanguageOperator(Operator):
         """Ask for `count` architectures; `check` takes what comes."""
         brief = await self.with_new_rules(lab, brief, round_)
         prompt = Prompt(await self.shared(lab, brief), prompts.design(brief, round_, count))
-        answer = design_of(brief.example, tuple(brief.operations))
+        answer = design_of(brief.example, values_of(brief), positions_of(brief))
         await self.correspondent.ask((round_, brief.niche, "design"), prompt, answer, check)
 
     async def with_new_rules(self, lab: LaboratoryClient, brief: r.Brief, round_: int) -> r.Brief:
@@ -171,7 +172,7 @@ def _edit(edit: Edit, brief: r.Brief) -> r.RuleEdit:
         action=edit.action,
         rule_id=edit.rule_id if edit.action == "revise" else None,
         statement=edit.statement,
-        pattern={choice.position: choice.operation for choice in edit.pattern},
+        pattern={choice.position: choice.value for choice in edit.pattern},
         target=edit.target,
         effect=edit.effect,
         confidence=edit.confidence,

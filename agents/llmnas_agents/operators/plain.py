@@ -11,6 +11,7 @@ from llmnas_agents.laboratory import LaboratoryClient
 from llmnas_agents.llm.base import Prompt
 from llmnas_agents.operators.answers import design_of
 from llmnas_agents.operators.language import LanguageOperator
+from llmnas_agents.operators.written import positions_of, values_of
 from llmnas_mcp import results as r
 
 
@@ -30,7 +31,7 @@ class PlainPromptOperator(LanguageOperator):
     async def ask_design(self, lab: LaboratoryClient, brief: r.Brief, round_: int, count: int, check: Any) -> None:
         """See LanguageOperator."""
         prompt = Prompt(await self.shared(lab, brief), await self.task(lab, brief, count))
-        answer = design_of(brief.example, tuple(brief.operations), count, least=count)
+        answer = design_of(brief.example, values_of(brief), positions_of(brief), count, least=count)
         await self.correspondent.ask((round_, brief.niche, "design"), prompt, answer, check)
 
     async def task(self, lab: LaboratoryClient, brief: r.Brief, count: int) -> str:  # noqa: ARG002

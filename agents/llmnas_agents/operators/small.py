@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import operator
-import re
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -20,6 +19,7 @@ from llmnas_agents.laboratory import LaboratoryClient
 from llmnas_agents.llm.base import Prompt
 from llmnas_agents.operators.answers import Answer, Design, Proposal
 from llmnas_agents.operators.language import LanguageOperator
+from llmnas_agents.operators.written import places
 from llmnas_agents.prompts import FEW
 from llmnas_mcp import results as r
 
@@ -41,11 +41,11 @@ class Beliefs(Answer):
 
 
 class Change(Answer):
-    """Another operation at one position of a parent."""
+    """Another value at one position of a parent."""
 
     parent: int
     position: str
-    operation: str
+    value: str
     reason: str = WORDS
 
 
@@ -63,12 +63,15 @@ def beliefs_of(effects: int, most: int) -> type[Beliefs]:
 
 
 def changes_of(parents: list[str], brief: r.Brief, count: int) -> type[Changes]:
-    """The schema of `count` changes of numbered parents, none of which puts an operation where it is already."""
+    """The schema of `count` changes of numbered parents, none of which puts a value where it is already."""
     kinds: list[Any] = []
+    allowed = {position: choice.values for choice in brief.choices for position in choice.positions}
     for number, parent in enumerate(parents, start=1):
-        for position, there in zip(brief.positions, _split(parent, brief)[1::2], strict=True):
-            others = [operation for operation in brief.operations if operation != there]
-            names = {"parent": _one_of([number]), "position": _one_of([position]), "operation": _one_of(others)}
+        for position, (start, end) in places(parent, brief).items():
+            others = [value for value in allowed[position] if value != parent[start:end]]
+            if not others:
+                continue
+            names = {"parent": _one_of([number]), "position": _one_of([position]), "value": _one_of(others)}
             fields: Any = {name: (kind, ...) for name, kind in names.items()}
             kinds.append(create_model(f"Change{len(kinds)}", __base__=Change, **fields))
     any_of: Any = functools.reduce(operator.or_, kinds)
@@ -78,9 +81,10 @@ def changes_of(parents: list[str], brief: r.Brief, count: int) -> type[Changes]:
 
 def changed(change: Change, parents: list[str], brief: r.Brief) -> Proposal:
     """What a change makes of the parent it names."""
-    parts = _split(parents[change.parent - 1], brief)
-    parts[2 * brief.positions.index(change.position) + 1] = change.operation
-    return Proposal(operator="mutation", parents=[change.parent], architecture="".join(parts), reason=change.reason)
+    parent = parents[change.parent - 1]
+    start, end = places(parent, brief)[change.position]
+    made = parent[:start] + change.value + parent[end:]
+    return Proposal(operator="mutation", parents=[change.parent], architecture=made, reason=change.reason)
 
 
 class SmallModelOperator(LanguageOperator):
@@ -136,11 +140,6 @@ def _edit(effect: r.Effect, reason: str, brief: r.Brief) -> r.RuleEdit:
         **effect.model_dump(include={"pattern", "target", "effect", "confidence"}),
         evidence=effect.evidence[:10],
     )
-
-
-def _split(architecture: str, brief: r.Brief) -> list[str]:
-    """An architecture as text, operation, text, operation, ..., text."""
-    return re.split(f"({'|'.join(map(re.escape, brief.operations))})", architecture)
 
 
 def _one_of(values: Any) -> Any:

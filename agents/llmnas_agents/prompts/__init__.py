@@ -26,8 +26,8 @@ def laboratory(space: r.SpaceInfo, who: str = "scientist", tasks: bool = True) -
         title=space.title,
         encoding=space.encoding,
         example=space.example,
-        positions=", ".join(space.positions),
-        operations=", ".join(space.operations),
+        choices=_lines(f"{', '.join(c.positions)}: {' | '.join(c.values)}" for c in space.choices),
+        known=_text("known_nasbench201" if space.space == "nasbench201" else "known"),
     )
 
 
@@ -81,11 +81,20 @@ def choose_changes(brief: r.Brief, count: int) -> str:
     return _fill("choose_changes", **_niche(brief, parents=FEW), rules=_rules(brief, most=FEW), count=count)
 
 
+def _limits(brief: r.Brief) -> str:
+    limits = (
+        (brief.max_cost, f"cost at most {{:g}} {brief.unit}"),
+        (brief.max_params, "at most {:g} million parameters"),
+        (brief.max_macs, "at most {:g} million MACs"),
+    )
+    return "".join(f", {told.format(limit)}" for limit, told in limits if limit is not None)
+
+
 def _niche(brief: r.Brief, round_: int | None = None, parents: int = MOST_PARENTS) -> dict[str, object]:
     shown = [f"{m.architecture} score {m.score:.4f}, cost {m.cost:.4g}" for m in brief.parents[:parents]]
     return {
         "round": round_,
-        "limit": "" if brief.max_cost is None else f", cost at most {brief.max_cost:g} {brief.unit}",
+        "limit": _limits(brief),
         "niche": brief.niche,
         "low_m": f"{brief.params_low_m:.4g}",
         "high_m": f"{brief.params_high_m:.4g}",

@@ -18,7 +18,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
 
     @box.tool("List search spaces")
     def list_spaces() -> r.Spaces:
-        """Search spaces: size, operations, and how an architecture is written, with an example."""
+        """Search spaces: size, choices, and how an architecture is written, with an example."""
         return instruments.list_spaces()
 
     @box.tool("List devices")
@@ -26,15 +26,15 @@ def register(box: Toolbox, lab: Laboratory) -> None:
         """Devices and what can be told of them: objective, dataset, unit, source and error of the numbers."""
         return instruments.list_devices(space, data)
 
-    @box.tool("Query latency or energy")
+    @box.tool("Query latency and other costs")
     def query_latency(
         architectures: Architectures,
-        device: Device,
+        device: Device = None,
         dataset: Dataset = "cifar10",
         objective: Objective = "latency",
         space: Space = "nasbench201",
     ) -> r.Costs:
-        """Latency (ms) or energy (mJ) of each architecture; null with a reason where it cannot run. Free of budget."""
+        """Latency (ms), energy (mJ), MACs or parameters (M) of each; null with a reason where it cannot run. Free."""
         return instruments.query_cost(
             architectures, space=space, dataset=dataset, device=device, objective=objective, data=data
         )

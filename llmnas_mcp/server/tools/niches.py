@@ -24,7 +24,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
 
     @box.tool("Mine rules from results")
     def mine_rules(search_id: SearchId, niche: Niche, round: Round = None) -> r.Effects:
-        """Statistics on a niche's results: which operations, alone or in pairs, move score or cost, and how surely."""
+        """Statistics on a niche's results: which choices, alone or in pairs, move score or cost, and how surely."""
         return lab.mine_rules(search_id, niche, round)
 
     @box.tool("Update the knowledge base", "adds")

@@ -23,12 +23,14 @@ def register(box: Toolbox, lab: Laboratory) -> None:
 
     @box.tool("Start a search", "starts")
     def start_search(
-        device: Device,
+        device: Device = None,
         dataset: Dataset = "cifar10",
         objective: Objective = "latency",
         space: Space = "nasbench201",
         niches: Annotated[int | None, Field(description="default: the clear clusters of complexity")] = None,
-        max_cost: Annotated[float | None, Field(gt=0, description="limit on latency (ms) or energy (mJ)")] = None,
+        max_cost: Annotated[float | None, Field(gt=0, description="limit on the objective, in its unit")] = None,
+        max_macs: Annotated[float | None, Field(gt=0, description="millions")] = None,
+        max_params: Annotated[float | None, Field(gt=0, description="millions")] = None,
         evaluations: Annotated[int, Field(description="budget of scored architectures")] = 400,
         rounds: Annotated[int | None, Field(le=1_000_000, description="default: until the budget is used")] = None,
         offspring: Annotated[int, Field(description="per niche and round, on average")] = 6,
@@ -47,6 +49,8 @@ def register(box: Toolbox, lab: Laboratory) -> None:
             objective=objective,
             niches=niches,
             max_cost=max_cost,
+            max_macs=max_macs,
+            max_params=max_params,
             evaluations=evaluations,
             rounds=rounds,
             offspring=offspring,

@@ -1,7 +1,8 @@
 """The notation of NAS-Bench-201 cells (Dong and Yang, ICLR 2020).
 
 A cell has four nodes and six edges; node j sums, over i < j, an operation of node i. Its string groups the edges by the
-node they enter: `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`, where `op~i` is the operation on the edge from node i.
+node they enter: `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`, where `op~i` is the operation on the edge from node i. In short
+it is a letter an edge in that order, `3n3sn1`, which a language model reads as 5 tokens instead of 53.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import re
 
 from llmnas_mcp.errors import ArchitectureError
-from llmnas_mcp.spaces.base import Genotype
+from llmnas_mcp.spaces.needed import Genotype
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+LETTERS = "ns13p"  # of OPERATIONS, for the short form
 POSITIONS = tuple(f"{i}->{j}" for i, j in EDGES)
 EXAMPLE = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 
@@ -31,14 +33,27 @@ def format_cell(genotype: Genotype) -> str:
     return "".join(part for pair in zip(_LITERALS, [*words, ""], strict=True) for part in pair)
 
 
+def short_cell(genotype: Genotype) -> str:
+    """Write a cell in short: a letter of `none skip 1x1 3x3 pool` for each edge.
+
+    >>> short_cell((3, 0, 3, 1, 0, 2))
+    '3n3sn1'
+    """
+    return "".join(LETTERS[op] for op in genotype)
+
+
 def parse_cell(architecture: str) -> Genotype:
-    """Read a cell: the exact inverse of `format_cell`.
+    """Read a cell, written by `format_cell` or by `short_cell`.
 
     Raises ArchitectureError that shows the position, what is allowed there and a valid example.
 
     >>> parse_cell("|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|")
     (3, 0, 3, 1, 0, 2)
+    >>> parse_cell("3n3sn1")
+    (3, 0, 3, 1, 0, 2)
     """
+    if len(architecture) == len(EDGES) and set(architecture) <= set(LETTERS):
+        return tuple(LETTERS.index(letter) for letter in architecture)
     at, ops = 0, []
     for edge, literal in enumerate(_LITERALS):
         if not architecture.startswith(literal, at):
@@ -90,5 +105,5 @@ def _malformed(architecture: str, at: int, problem: str) -> ArchitectureError:
     shown = architecture if len(architecture) <= 160 else architecture[:157] + "..."
     return ArchitectureError(
         f"Not a NAS-Bench-201 cell: at character {at}, {problem}.\n  {shown!r}\n"
-        f"Allowed operations: {', '.join(OPERATIONS)}.\nA valid cell: {EXAMPLE}"
+        f"Allowed operations: {', '.join(OPERATIONS)}.\nA valid cell: {EXAMPLE}, in short 3n3sn1"
     )

@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from llmnas_mcp.spaces.base import Genotype
 from llmnas_mcp.spaces.nasbench201.encoding import EDGES, OPERATIONS
+from llmnas_mcp.spaces.needed import Genotype
 
 CHANNELS = (16, 32, 64)
 CELLS_PER_STAGE = 5

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmnas_mcp.spaces.base import Genotype, Genotypes, SearchSpace
+from llmnas_mcp.spaces.base import Genotypes, Space
 from llmnas_mcp.spaces.datasets import Dataset
-from llmnas_mcp.spaces.nasbench201.encoding import EDGES, EXAMPLE, OPERATIONS, POSITIONS, format_cell, parse_cell
-from llmnas_mcp.spaces.nasbench201.topology import canonical_cells
+from llmnas_mcp.spaces.nasbench201.encoding import (
+    EDGES,
+    EXAMPLE,
+    OPERATIONS,
+    POSITIONS,
+    format_cell,
+    parse_cell,
+    short_cell,
+)
+from llmnas_mcp.spaces.nasbench201.topology import canonical_cells, topology
+from llmnas_mcp.spaces.needed import Genotype
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,16 +31,20 @@ _CHANNELS, _CELLS = np.array([16, 32, 64]), 5  # as in network.py, which needs t
 _KERNEL = np.array([1 if "1x1" in op else 3 if "conv_3x3" in op else 0 for op in OPERATIONS])
 
 
-class NASBench201(SearchSpace):
+class NASBench201(Space):
     """15,625 cells of six edges with five operations each."""
 
     name = "nasbench201"
     title = "NAS-Bench-201 cells: 4 nodes, 6 edges, 5 operations"
     source = "Dong and Yang, NAS-Bench-201, ICLR 2020 (arXiv 2001.00326)"
     encoding = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|: edges into nodes 1, 2, 3; op~i is the edge from node i"
-    example = EXAMPLE
-    positions = POSITIONS
-    choices = (OPERATIONS,) * len(POSITIONS)
+    choices = dict.fromkeys(POSITIONS, OPERATIONS)
+    datasets = ("cifar10", "cifar100", "ImageNet16-120")
+
+    @property
+    def example(self) -> str:
+        """A cell with every kind of operation that has weights."""
+        return EXAMPLE
 
     def parse(self, architecture: str) -> Genotype:
         """See `parse_cell`."""
@@ -40,6 +54,10 @@ class NASBench201(SearchSpace):
         """See `format_cell`."""
         return format_cell(genotype)
 
+    def short(self, genotype: Genotype) -> str:
+        """See `short_cell`."""
+        return short_cell(genotype)
+
     def canonical(self, genotype: Genotype) -> Genotype:
         """See `topology.canonical_cells`.
 
@@ -48,8 +66,16 @@ class NASBench201(SearchSpace):
         """
         return canonical_cells()[genotype]
 
+    def constant(self, genotype: Genotype) -> bool:
+        """Whether the network's output does not depend on its input: no way through the cell, as in 341 of them.
+
+        >>> NASBench201().constant((3, 0, 0, 0, 0, 3)), NASBench201().constant((3, 0, 3, 0, 0, 3))
+        (True, False)
+        """
+        return not topology(genotype)
+
     def distinct(self) -> NDArray[np.int_]:
-        """All 4,930 canonical cells, shape (4930, 6)."""
+        """All 5,260 canonical cells, shape (5260, 6)."""
         return self._distinct
 
     @cached_property
@@ -85,18 +111,18 @@ class NASBench201(SearchSpace):
         reductions = sum(56 * c**2 * int(p) for c, p in zip((16, 32), pixels[1:], strict=True))
         return convs + stem + reductions + 65 * dataset.classes
 
-    def network(self, genotype: Genotype, dataset: Dataset) -> nn.Module:
+    def build(self, chosen: Mapping[str, Any], dataset: Dataset) -> nn.Module:
         """See `network.Network`; imports torch."""
         from llmnas_mcp.spaces.nasbench201.network import Network
 
-        return Network(genotype, dataset.classes)
+        return Network(tuple(OPERATIONS.index(chosen[position]) for position in POSITIONS), dataset.classes)
 
     def source_code(self, genotype: Genotype, dataset: Dataset) -> str:
         """The text of network.py with this cell and these classes filled in."""
         text = files("llmnas_mcp.spaces.nasbench201").joinpath("network.py").read_text(encoding="utf-8")
         ours = (
-            "from llmnas_mcp.spaces.base import Genotype\n"
             "from llmnas_mcp.spaces.nasbench201.encoding import EDGES, OPERATIONS\n"
+            "from llmnas_mcp.spaces.needed import Genotype\n"
         )
         cell = (
             f"Genotype = tuple[int, ...]\nOPERATIONS = {OPERATIONS!r}\nEDGES = {EDGES!r}\n\n"

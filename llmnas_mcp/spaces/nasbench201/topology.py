@@ -1,9 +1,14 @@
 """Which cells are the same network: dead operations removed, isomorphic cells equal.
 
-`topology` is what the output node computes: sums are flattened and ordered, skips and zeros vanish. 4,930 classes.
+`topology` is what the output node computes: sums are flattened and ordered, skips and zeros vanish. 5,260 classes.
 `published_topology` is the string the benchmark's authors count by (Dong and Yang 2020, sec. 2.2): 6,466 classes. It
-keeps a sum of zeros apart from a zero, and sums of sums as they were nested. Every published class lies within one of
-ours. Like it, ours takes a convolution that is used twice for two that read the same: equal but for shared weights.
+keeps a sum of zeros apart from a zero, and sums of sums as they were nested, but takes one convolution that is used
+twice for two that read the same, though two have weights of their own.
+
+Cells of one class compute the same with the same weights; their dead operations read zeros, or lead nowhere. (A batch
+normalisation that learned to shift zeros adds a constant.) Different classes can be equal too, and are kept apart as
+different work: average pooling is linear, so that a sum of two pools is the pool of a sum, which makes 5,044 functions
+of the 5,260; and a batch normalisation forgets whether what its convolution read came twice.
 """
 
 from __future__ import annotations
@@ -11,8 +16,8 @@ from __future__ import annotations
 from functools import cache
 from itertools import product
 
-from llmnas_mcp.spaces.base import Genotype
 from llmnas_mcp.spaces.nasbench201.encoding import EDGES, OPERATIONS
+from llmnas_mcp.spaces.needed import Genotype
 
 NONE, SKIP, CONV1, CONV3, _ = range(len(OPERATIONS))
 
@@ -20,17 +25,23 @@ NONE, SKIP, CONV1, CONV3, _ = range(len(OPERATIONS))
 def topology(genotype: Genotype) -> str:
     """What the output node computes, as an expression of the input `0`; empty when it computes nothing.
 
+    `*` is one convolution read twice, without it each is another. Only that into node 1 has two ways to the output.
+
     >>> topology((3, 0, 3, 1, 0, 2))
     '(((0)3)3)2+0'
     >>> topology((3, 0, 1, 0, 0, 2)), topology((0, 0, 3, 0, 4, 2))
     ('((0)3)2', '')
+    >>> topology((3, 0, 3, 0, 1, 3)), topology((3, 0, 3, 3, 0, 3))
+    ('(((0)3*)3)3+(0)3*', '(((0)3)3)3+(0)3')
     """
+    shared = genotype[0] in (CONV1, CONV3) and NONE not in (genotype[2], genotype[4], genotype[5])
     nodes: list[list[str]] = [["0"], [], [], []]
     for (source, target), op in zip(EDGES, genotype, strict=True):
         if op == SKIP:
             nodes[target] += nodes[source]
         elif op != NONE and nodes[source]:
-            nodes[target].append(f"({'+'.join(sorted(nodes[source]))}){op}")
+            mark = "*" if shared and target == 1 else ""
+            nodes[target].append(f"({'+'.join(sorted(nodes[source]))}){op}{mark}")
     return "+".join(sorted(nodes[3]))
 
 
