@@ -77,7 +77,8 @@ def known_spaces() -> tuple[list[Space], dict[str, str]]:
         remembered()
     except DataError as error:
         broken[FILE] = str(error)
-    for name in sorted(names(), key=lambda name: (name not in BUILT_IN, name)):
+    ours = list(BUILT_IN)
+    for name in sorted(names(), key=lambda name: (ours.index(name) if name in BUILT_IN else len(ours), name)):
         try:
             found.append(get_space(name))
         except LabError as error:
