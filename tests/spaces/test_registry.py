@@ -35,7 +35,7 @@ def test_a_space_that_was_added_is_found_by_its_name_until_it_is_removed(write_s
     assert remembered() == {"mine": spec}
     assert get_space("mine") is space is space_of(space.spec) is load_space(spec)
     assert names() == sorted([*SPACES, "mine"])
-    assert [s.name for s in known_spaces()[0]] == [*sorted(SPACES), "mine"]
+    assert [s.name for s in known_spaces()[0]] == [*SPACES, "mine"]
     assert [path.name for path in (tmp_path / "tables").glob("*.partial")] == []
     assert forget("mine") == spec
     with pytest.raises(UnknownNameError, match="Unknown space 'mine'"):
@@ -72,7 +72,7 @@ def test_a_file_that_went_or_changed_its_name_is_told_and_harms_no_other(write_s
     (tmp_path / "tables" / "spaces.json").write_text(json.dumps({"gone": gone, "formerly": renamed, "mine": renamed}))
     (tmp_path / "gone.py").unlink()
     found, broken = known_spaces()
-    assert [space.name for space in found] == [*sorted(SPACES), "mine"]
+    assert [space.name for space in found] == [*SPACES, "mine"]
     assert re.search(
         r"Space gone cannot be loaded\. There is no file .*llmnas space remove gone", broken["gone"], re.DOTALL
     )
@@ -87,7 +87,7 @@ def test_a_damaged_list_of_spaces_is_told_and_ours_are_there_all_the_same(conten
     with pytest.raises(DataError, match=r"spaces\.json .*Delete it, and add your spaces again"):
         get_space("mine")
     found, broken = known_spaces()
-    assert [space.name for space in found] == sorted(SPACES)
+    assert [space.name for space in found] == [*SPACES]
     assert list(broken) == ["spaces.json"]
 
 
@@ -161,5 +161,5 @@ def test_spaces_of_packages_are_found_and_a_broken_one_harms_no_other(tmp_path: 
     assert "of the package plugnets 1.2 cannot be loaded: RuntimeError: of no use. Mend or uninstall" in found["broken"]
     assert "it is named plugged in its class" in found["wrong"]
     assert "AttributeError" in found["nothing"]
-    assert loaded == [*sorted(SPACES), "plugged"]
+    assert loaded == [*SPACES, "plugged"]
     assert broken == ["broken", "nothing", "wrong"]
