@@ -33,7 +33,8 @@ class OneChange(Operator):
         made = []
         for i in range(share):
             parent = brief.parents[i % len(brief.parents)].architecture
-            old, new = rng.choice([op for op in brief.operations if op in parent]), rng.choice(brief.operations)
+            values = brief.choices[0].values
+            old, new = rng.choice([value for value in values if value in parent]), rng.choice(values)
             origin = r.Origin(operator="mutation", parents=[parent], reason=f"{new} for {old}")
             made.append(r.Offspring(architecture=parent.replace(old, new, 1), origin=origin))
         return made

@@ -93,7 +93,6 @@ def test_a_run_that_is_closed_leaves_no_process(engine: Processes) -> None:
         assert next(answers) == (0, 1)
         assert children() > before
     assert children() == before
-    assert not engine.warm
 
 
 def test_a_run_that_is_closed_leaves_another_calls_processes_at_work(engine: Processes) -> None:
