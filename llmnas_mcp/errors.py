@@ -18,6 +18,17 @@ class SpaceError(LabError):
     """A search space that is not as a space must be; its text says what is wrong with it."""
 
 
+class PluginError(LabError):
+    """Something of an installed package that cannot be loaded, or is not what its group takes.
+
+    >>> print(PluginError("mine", "the package p 1.0", "ValueError: no."))
+    'mine' of the package p 1.0 cannot be used: ValueError: no. Mend or uninstall the package.
+    """
+
+    def __init__(self, name: str, origin: str, why: str) -> None:
+        super().__init__(f"{name!r} of {origin} cannot be used: {why} Mend or uninstall the package.")
+
+
 class NotFoundError(LabError):
     """A search, niche, rule or table that is not there."""
 

@@ -17,6 +17,7 @@ from llmnas_mcp.baselines.random_sampling import random_sampling
 from llmnas_mcp.baselines.regularised_evolution import regularised_evolution
 from llmnas_mcp.errors import LabError, UnknownNameError
 from llmnas_mcp.pareto import front_of
+from llmnas_mcp.plugins import Catalogue
 from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.instruments import Progress
 
@@ -49,17 +50,28 @@ def exhaustive(problem: Problem, seed: int) -> None:  # noqa: ARG001 - it has no
     problem.evaluate(known.genotypes)
 
 
-METHODS: dict[str, Method] = {
-    "random": random_sampling,
-    "nsga2": nsga2,
-    "regularised-evolution": regularised_evolution,
-    "local-search": local_search,
-    "exhaustive": exhaustive,
-}
+def _function(_: str, found: object) -> Method:
+    if not callable(found):
+        raise ValueError("it is no function of a Problem and a seed.")
+    method: Method = found
+    return method
+
+
+METHODS: Catalogue[Method] = Catalogue(
+    "llmnas.methods",
+    {
+        "random": random_sampling,
+        "nsga2": nsga2,
+        "regularised-evolution": regularised_evolution,
+        "local-search": local_search,
+        "exhaustive": exhaustive,
+    },
+    _function,
+)
 
 
 def method_of(name: str) -> Method:
-    """A method by its name, or one from outside by `module:function`, found in the current folder too.
+    """A method by its name, ours or a package's, or any by `module:function`, found in the current folder too.
 
     Raises LabError where it cannot be had.
     """
@@ -78,10 +90,10 @@ def method_of(name: str) -> Method:
         ) from error
     finally:
         sys.path.pop(0)
-    if not callable(found):
-        raise LabError(f"Method {name!r} is no function. Give MODULE:FUNCTION, a function of a Problem and a seed.")
-    method: Method = found
-    return method
+    try:
+        return _function(name, found)
+    except ValueError as error:
+        raise LabError(f"Method {name!r} cannot be used: {error} Give MODULE:FUNCTION.") from None
 
 
 @dataclass(frozen=True)

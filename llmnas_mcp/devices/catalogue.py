@@ -1,9 +1,16 @@
-"""The devices of HW-NAS-Bench (Li et al., ICLR 2021, arXiv 2103.10584) and what can be asked of them."""
+"""The devices of HW-NAS-Bench (Li et al., ICLR 2021, arXiv 2103.10584) and of packages; what can be asked of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmnas_mcp.plugins import Catalogue, named
+from llmnas_mcp.spaces import Genotypes, Space
 
 Objective = Literal["latency", "energy", "macs", "params"]
 Unit = Literal["ms", "mJ", "M"]
@@ -16,14 +23,20 @@ UNITS: dict[Objective, Unit] = {**ON_DEVICE, **ANYWHERE}
 
 @dataclass(frozen=True)
 class Device:
-    """A device: its name in tables, its name for people, and whether its energy was published."""
+    """A device: its name in tables, its name for people, and whether its energy is known.
+
+    price: a package's own model, called as price(space, genotypes, dataset, objective): ms or mJ, (n,), down, NaN for
+    what cannot run. It raises DataError where it knows nothing. error: its median relative error, where that is known.
+    """
 
     name: str
     title: str
     energy: bool
+    price: Callable[[Space, Genotypes, str, Objective], NDArray[np.float64]] | None = None
+    error: float | None = None
 
 
-DEVICES: dict[str, Device] = {
+_OURS = {
     d.name: d
     for d in (
         Device("edgegpu", "NVIDIA Jetson TX2 (Edge GPU)", True),
@@ -36,6 +49,9 @@ DEVICES: dict[str, Device] = {
 }
 
 
+DEVICES = Catalogue("llmnas.devices", _OURS, named(Device))
+
+
 def column(device: str, objective: Objective) -> str:
     """The name of a device's column in tables.
 
@@ -45,4 +61,6 @@ def column(device: str, objective: Objective) -> str:
     return f"{device}_{objective}"
 
 
-COLUMNS: dict[str, tuple[str, Objective]] = {column(d, o): (d, o) for d in DEVICES for o in ON_DEVICE}
+def cost_columns() -> dict[str, tuple[str, Objective]]:
+    """What the names of columns stand for: device and objective."""
+    return {column(d, o): (d, o) for d in DEVICES for o in ON_DEVICE}

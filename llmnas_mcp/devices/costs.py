@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmnas_mcp.devices import layers, predictor
-from llmnas_mcp.devices.catalogue import ANYWHERE, COLUMNS, DEVICES, UNITS, Objective, Unit, column
+from llmnas_mcp.devices.catalogue import ANYWHERE, DEVICES, UNITS, Device, Objective, Unit, column, cost_columns
 from llmnas_mcp.devices.importers import Column
 from llmnas_mcp.devices.predictor import SOURCE, Fit, refusal
 from llmnas_mcp.devices.tables import imported_tables, load_columns
@@ -73,6 +74,10 @@ def cost_of(
     if device is None:
         raise LabError(f"A search for {objective} needs a device: give one, or the objective {' or '.join(ANYWHERE)}.")
     table, fit = _find(space, genotypes, device, dataset, objective, data)
+    own = DEVICES[device]
+    if table is None and own.price and objective in _objectives(own):
+        known = own.price(space, genotypes, dataset, objective)
+        return _of_package(own, np.asarray(known, dtype=float).reshape(count), UNITS[objective])
     values, errors = np.full(count, np.nan), np.full(count, np.nan)
     sources: list[str] = [SOURCE] * count
     reasons: list[str | None] = [None] * count
@@ -91,6 +96,18 @@ def cost_of(
         else:
             reasons[i] = f"The table {table.name} does not have this one, and nothing was fitted for {dataset}."
     return Costs(values, UNITS[objective], tuple(sources), errors, tuple(reasons))
+
+
+def _objectives(device: Device) -> list[Objective]:
+    return ["latency", "energy"] if device.energy else ["latency"]
+
+
+def _of_package(device: Device, values: NDArray[np.float64], unit: Unit) -> Costs:
+    """Costs by the model that a package brought for its device."""
+    runs = np.isfinite(values) & (values > 0)
+    reasons = tuple(None if run else f"{device.title} cannot run this architecture." for run in runs)
+    errors = np.where(runs, np.nan if device.error is None else device.error, np.nan)
+    return Costs(np.where(runs, values, np.nan), unit, (f"package:{device.name}",) * len(values), errors, reasons)
 
 
 def _fitted(space: Space) -> ModuleType:
@@ -113,10 +130,15 @@ def cost_models(space: Space, data: Path) -> list[CostModel]:
     """Every device, objective and dataset that can be answered, by device; an imported table stands before a fit."""
     found = {}
     for (dataset, title), p in _fitted(space).fits(space).items():
-        device, objective = COLUMNS[title]
+        device, objective = cost_columns()[title]
         found[title, dataset] = CostModel(
             *(device, objective, dataset, UNITS[objective], SOURCE, p.error, p.spearman, p.held_out, space.size)
         )
+    for own in DEVICES.working().values():
+        for known, dataset in product(_objectives(own), space.datasets or DATASETS) if own.price else ():
+            found[column(own.name, known), dataset] = CostModel(
+                *(own.name, known, dataset, UNITS[known], f"package:{own.name}", own.error, None, None, space.size)
+            )
     for t in [*imported_tables(data), *layers.imported_layers(data)]:
         if t.space == space.name:
             found[column(t.device, t.objective), t.dataset] = CostModel(
@@ -133,7 +155,7 @@ def cost_models(space: Space, data: Path) -> list[CostModel]:
 def _find(
     space: Space, genotypes: Genotypes, device: str, dataset: str, objective: Objective, data: Path
 ) -> tuple[Column | None, Fit | None]:
-    """The table and the fit that answer, at least one of them."""
+    """The table and the fit that answer; at least one of them, but for a device whose package prices."""
     if device not in DEVICES:
         raise UnknownNameError("device", device, DEVICES)
     if objective not in UNITS:
@@ -141,7 +163,7 @@ def _find(
     title = column(device, objective)
     table = _measured(space, genotypes, dataset, title, data)
     fit = _fitted(space).fits(space).get((dataset, title))
-    if table is not None or fit is not None:
+    if table is not None or fit is not None or (DEVICES[device].price and objective in _objectives(DEVICES[device])):
         return table, fit
     known = [m.dataset for m in cost_models(space, data) if (m.device, m.objective) == (device, objective)]
     if objective == "energy" and not DEVICES[device].energy and not known:

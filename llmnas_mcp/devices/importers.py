@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from llmnas_mcp.devices.catalogue import COLUMNS
+from llmnas_mcp.devices.catalogue import cost_columns
 from llmnas_mcp.devices.unpickler import load_plain
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.measured import (
@@ -55,7 +55,7 @@ def read_tables(path: Path, space: Space, dataset: str | None) -> Tables:
 
 def _number(name: str, given: object) -> float:
     value = number_of(given)
-    if (0 < value < LARGEST) or (value == CANNOT_RUN and COLUMNS[name][1] == "latency"):
+    if (0 < value < LARGEST) or (value == CANNOT_RUN and cost_columns()[name][1] == "latency"):
         return value
     raise ValueError(
         f"Give a positive number below {LARGEST:,.0f} (ms or mJ), or leave it empty where nothing was measured; a "
@@ -73,12 +73,12 @@ def _columns(path: Path, filled: Columns) -> dict[str, Column]:
 
 def _read_csv(path: Path, space: Space, dataset: str | None) -> Tables:
     with read_csv(path) as (header, rows):
-        columns = [c for c in COLUMNS if c in header]
+        columns = [c for c in cost_columns() if c in header]
         if "arch_str" not in header or not columns:
             missing = "column arch_str" if "arch_str" not in header else "cost column"
             raise NoColumnsError(
                 f"{path} has no {missing}; it has {', '.join(header)[:200] or 'nothing'}. Give arch_str and at least "
-                f"one of {', '.join(COLUMNS)}."
+                f"one of {', '.join(cost_columns())}."
             )
         dataset = dataset or _dataset_of(path)
         filled = Columns(path, space, columns, _number)
@@ -111,8 +111,8 @@ def _read_pickle(path: Path, space: Space, dataset: str | None) -> Tables:
 
 def _pickled_columns(path: Path, space: Space, dataset: str, metrics: object) -> dict[str, Column]:
     place = f"{path}, {dataset}"
-    if not isinstance(metrics, dict) or not (columns := [c for c in COLUMNS if c in metrics]):
-        raise DataError(f"{place}: no cost column. Give at least one of {', '.join(COLUMNS)}.")
+    if not isinstance(metrics, dict) or not (columns := [c for c in cost_columns() if c in metrics]):
+        raise DataError(f"{place}: no cost column. Give at least one of {', '.join(cost_columns())}.")
     config = metrics.get("config")
     for name in (*columns, "config"):
         if not isinstance(metrics.get(name), (list, tuple)) or len(metrics[name]) != len(metrics[columns[0]]):

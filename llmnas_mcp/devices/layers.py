@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmnas_mcp.devices.catalogue import COLUMNS, DEVICES, column
+from llmnas_mcp.devices.catalogue import DEVICES, column, cost_columns
 from llmnas_mcp.devices.importers import LARGEST
 from llmnas_mcp.devices.predictor import FOLDER, Fit, load
 from llmnas_mcp.devices.tables import ImportedTable
@@ -192,7 +192,7 @@ def _read_bases(path: Path) -> dict[str, float]:
 def _read_official(path: Path, dataset: str | None) -> LayerTables:
     content = load_plain(path)
     lookups = content.get(SPACE) if isinstance(content, dict) else None
-    if not isinstance(lookups, dict) or not (titles := [c for c in COLUMNS if isinstance(lookups.get(c), dict)]):
+    if not isinstance(lookups, dict) or not (titles := [c for c in cost_columns() if isinstance(lookups.get(c), dict)]):
         raise DataError(f"{path} holds nothing under {SPACE!r}, where HW-NAS-Bench keeps a lookup table of each cost.")
     found: LayerTables = {}
     for name in [dataset] if dataset else PUBLISHED:
@@ -252,7 +252,7 @@ def _file(dataset: str, data: Path) -> Path:
 
 
 def _describe(dataset: str, title: str, costs: LayerCosts) -> ImportedTable:
-    device, objective = COLUMNS[title]
+    device, objective = cost_columns()[title]
     return ImportedTable(SPACE, dataset, device, objective, costs.name, len(BLOCKS) ** LAYERS, 0)
 
 
@@ -280,7 +280,7 @@ def _load_version(path: Path, _mtime: int, _size: int) -> dict[str, LayerCosts]:
 def _costs_in(file: Mapping[str, Any]) -> dict[str, LayerCosts]:
     found = {}
     for title in (str(t) for t in file["columns"]):
-        if title in COLUMNS:
+        if title in cost_columns():
             terms = np.asarray(file[f"{title}.terms"], dtype=np.float64).reshape(LAYERS, len(BLOCKS))
             found[title] = LayerCosts(str(file[f"{title}.name"]), float(file[f"{title}.base"]), terms)
     return found

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from llmnas_mcp.devices.catalogue import COLUMNS, Objective
+from llmnas_mcp.devices.catalogue import Objective, cost_columns
 from llmnas_mcp.devices.importers import Column, Tables, read_tables
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.measured import DATASET_NAME, joined, load_arrays, save_arrays
@@ -75,7 +75,7 @@ def _file(space: str, dataset: str, data: Path) -> Path:
 
 
 def _describe(space: str, dataset: str, title: str, column: Column) -> ImportedTable:
-    device, objective = COLUMNS[title]
+    device, objective = cost_columns()[title]
     cells, marked = int((~np.isnan(column.values)).sum()), int(column.cannot_run.sum())
     return ImportedTable(space, dataset, device, objective, column.name, cells, marked)
 
@@ -112,6 +112,6 @@ def _columns_in(file: dict[str, Any]) -> tuple[str, str, dict[str, Column]]:
     columns = {
         str(t): Column(str(file[f"{t}.name"]), file[f"{t}.values"], file[f"{t}.cannot_run"])
         for t in file["columns"]
-        if str(t) in COLUMNS
+        if str(t) in cost_columns()
     }
     return str(file["space"]), str(file["dataset"]), columns

@@ -16,9 +16,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from functools import lru_cache
 from importlib.machinery import ModuleSpec, SourceFileLoader
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from threading import RLock
@@ -27,7 +26,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from llmnas_mcp.errors import DataError, LabError, NotFoundError, SpaceError, UnknownNameError
+from llmnas_mcp import plugins
+from llmnas_mcp.errors import DataError, LabError, NotFoundError, PluginError, SpaceError, UnknownNameError
 from llmnas_mcp.spaces.base import Space
 from llmnas_mcp.spaces.checking import check_declared
 from llmnas_mcp.spaces.fbnet.space import FBNet
@@ -331,44 +331,30 @@ def _of_file(name: str, spec: str) -> Space:
 # packages ------------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1)
 def _plugins() -> dict[str, EntryPoint]:
-    """Name -> what a package says of it; a name of ours, or one that an earlier package has, is not taken."""
-    found: dict[str, EntryPoint] = {}
-    for point in entry_points(group=GROUP):
-        if point.name not in BUILT_IN:
-            found.setdefault(point.name, point)
-    return found
+    """Name -> what a package says of it; a name of ours is not taken."""
+    return {name: point for name, point in plugins.points(GROUP).items() if name not in BUILT_IN}
 
 
 def _of_plugin(name: str) -> Space:
-    point, spec = _plugins()[name], name
+    point = _plugins()[name]
     with _LOCK:
-        if spec in _loaded:
-            return _loaded[spec]
-        origin = f"Space {name} of {_origin(name)} cannot be loaded"
-        try:
-            with redirect_stdout(sys.stderr):
-                kind = point.load()
-        except (Exception, SystemExit) as error:
-            raise SpaceError(f"{origin}: {told(error)}. Mend or uninstall the package.") from error
+        if name in _loaded:
+            return _loaded[name]
+        kind = plugins.load(point)
         try:
             space = kind if isinstance(kind, Space) else _instance(kind, point.value, None)
             check_declared(space, point.value)
+            if space.name != name:
+                raise SpaceError(f"it is named {space.name} in its class. Both names must be the same.")
         except SpaceError as error:
-            raise SpaceError(f"{origin}: {error} Mend or uninstall the package.") from error
-        if space.name != name:
-            raise SpaceError(f"{origin}: it is named {space.name} in its class. Both names must be the same.")
-        _loaded[spec] = _registered(space, spec)
-        return _loaded[spec]
+            raise PluginError(name, plugins.origin(point), str(error)) from error
+        _loaded[name] = _registered(space, name)
+        return _loaded[name]
 
 
 def _origin(name: str) -> str:
-    if name in BUILT_IN:
-        return "llmnas-mcp"
-    point = _plugins().get(name)
-    package = point.dist if point else None
-    return f"the package {package.name} {package.version}" if package else "a package"
+    return "llmnas-mcp" if name in BUILT_IN else plugins.origin(_plugins()[name])
 
 
 BUILT_IN: dict[str, Space] = {}

@@ -119,8 +119,8 @@ def test_a_method_from_outside_is_one_among_others_and_its_failure_too(
     llmnas: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine.py").write_text(
-        "def first(problem, seed):\n    problem.evaluate(problem.landscape.genotypes)\n"
-        "def broken(problem, seed):\n    1 / seed\n    problem.evaluate(problem.landscape.genotypes)\n"
+        "def first(problem, seed):\n    problem.evaluate(problem.landscape.reference.genotypes)\n"
+        "def broken(problem, seed):\n    1 / seed\n    problem.evaluate(problem.landscape.reference.genotypes)\n"
     )
     monkeypatch.chdir(tmp_path)
     done = llmnas(*QUICK, "--methods", "mine:broken,mine:first,random", "--out", "out", check=False)

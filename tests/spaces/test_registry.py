@@ -158,7 +158,10 @@ def test_spaces_of_packages_are_found_and_a_broken_one_harms_no_other(tmp_path: 
     assert listed == sorted([*SPACES, "broken", "nothing", "plugged", "wrong"])
     assert found["plugged"] == "width=8,kernel=3"
     assert found["nasbench201"].startswith("|nor_conv_3x3~0|")
-    assert "of the package plugnets 1.2 cannot be loaded: RuntimeError: of no use. Mend or uninstall" in found["broken"]
+    told = (
+        "'broken' of the package plugnets 1.2 cannot be used: RuntimeError: of no use. Mend or uninstall the package."
+    )
+    assert found["broken"] == told
     assert "it is named plugged in its class" in found["wrong"]
     assert "AttributeError" in found["nothing"]
     assert loaded == [*SPACES, "plugged"]

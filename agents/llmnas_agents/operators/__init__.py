@@ -9,6 +9,7 @@ from llmnas_agents.operators.language import LanguageOperator
 from llmnas_agents.operators.plain import LatencyPromptOperator, PlainPromptOperator
 from llmnas_agents.operators.small import SmallModelOperator
 from llmnas_mcp.errors import UnknownNameError
+from llmnas_mcp.plugins import Catalogue
 
 NO_KNOWLEDGE_BASE = "+no-knowledge-base"  # after an operator's name: it learns no rules, for comparison
 # Those that ask a language model, by name.
@@ -20,8 +21,23 @@ LANGUAGE: dict[str, type[LanguageOperator]] = {
     "plain-prompt": PlainPromptOperator,
     "latency-prompt": LatencyPromptOperator,
 }
-OPERATORS = (EvolutionOperator.name, EvolutionOperator.name + NO_KNOWLEDGE_BASE, *LANGUAGE)
 WITHOUT_NICHES = ("plain-prompt", "latency-prompt")
+
+
+def _of_package(name: str, found: object) -> type[Operator]:
+    if not isinstance(found, type) or not issubclass(found, Operator):
+        raise ValueError("it is no subclass of llmnas_agents.operators.Operator.")
+    if found.name != name:
+        raise ValueError(f"its name is {found.name!r} there. Both names must be the same.")
+    return found
+
+
+# All by name; those of packages are made without arguments, as evolution is.
+OPERATORS: Catalogue[type[Operator]] = Catalogue(
+    "llmnas.operators",
+    {"evolution": EvolutionOperator, "evolution" + NO_KNOWLEDGE_BASE: EvolutionOperator, **LANGUAGE},
+    _of_package,
+)
 
 __all__ = [
     "LANGUAGE",
@@ -44,8 +60,9 @@ def check_operator(name: str) -> None:
 def get_operator(name: str, correspondent: Correspondent | None = None) -> Operator:
     """An operator by its name; those in LANGUAGE ask through the correspondent. Raises UnknownNameError."""
     check_operator(name)
-    found: Operator = EvolutionOperator()
-    if correspondent is not None and name in LANGUAGE:
-        found = LANGUAGE[name](name, correspondent)
+    if name in LANGUAGE:
+        found: Operator = LANGUAGE[name](name, correspondent) if correspondent else EvolutionOperator()
+    else:
+        found = OPERATORS[name]()
     found.learns = not name.endswith(NO_KNOWLEDGE_BASE)
     return found

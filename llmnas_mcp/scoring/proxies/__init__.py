@@ -1,8 +1,8 @@
 """The zero-cost proxies: numbers read off an untrained network that tell how well it will do once trained.
 
 Each is a function of an `Observation` (a network's response to the images and labels of `inputs.batch`), finite, and
-better when higher (plain has no direction by its paper). Adding one
-is a function in the file of its kind and a line in PROXIES; what it can share with others is in `Observation`.
+better when higher (plain has no direction by its paper). Adding one is a function in the file of its kind and a line
+here, or an entry point of a package; what it can share with others is in `Observation`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llmnas_mcp.plugins import Catalogue, named
 from llmnas_mcp.scoring.proxies import activations, aznas, counts, jacobian, saliency
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _AZNAS = "Lee and Ham, AZ-NAS: Assembling Zero-Cost Proxies, CVPR 2024 (arXiv 24
 _MELLOR = "Mellor et al., Neural Architecture Search without Training, ICML 2021 (arXiv 2006.04647)"
 _SWAP = "Peng et al., SWAP-NAS: Sample-Wise Activation Patterns, ICLR 2024 (arXiv 2403.04161)"
 
-PROXIES: dict[str, Proxy] = {
+_OURS = {
     proxy.name: proxy
     for proxy in (
         Proxy("params", "trainable parameters", _ABDELFATTAH, counts.params),
@@ -99,3 +100,6 @@ PROXIES: dict[str, Proxy] = {
         Proxy("reg_swap", "log of swap, regularised by size", _SWAP, activations.reg_swap),
     )
 }
+
+# By name; those of the group are `Proxy` too, and are measured with the others wherever they are asked for by name.
+PROXIES = Catalogue("llmnas.proxies", _OURS, named(Proxy))
