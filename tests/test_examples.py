@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.agents.stub_anthropic import Answer, Failure, Request, StubAnthropic
 from tests.thorough import HUNG
 
@@ -75,12 +76,7 @@ def test_the_config_of_the_readme_is_the_one_in_examples() -> None:
 def test_every_command_of_the_readme_exists() -> None:
     commands = set(re.findall(r"llmnas (data \w+|bench \w+|\w+)", (ROOT / "README.md").read_text()))
     for name in commands:
-        done = subprocess.run(
-            [sys.executable, "-c", "from llmnas_agents.cli import main; main()", *name.split(), "--help"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = warm.run([*name.split(), "--help"])
         assert done.returncode == 0, f"llmnas {name}: {done.stderr}"
     assert {
         "search",

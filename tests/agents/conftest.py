@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import warm
 from tests.agents.asking import Serve
 from tests.agents.stub_anthropic import Request, Script, StubAnthropic
 from tests.thorough import HUNG
@@ -22,18 +22,12 @@ def environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "LLMNAS_STORE": f"sqlite:///{folder}/llmnas.db", "LLMNAS_DATA": str(folder / "tables")}
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", "from llmnas_agents.cli import main; main()", *arguments]
-
-
 @pytest.fixture
 def llmnas(tmp_path: Path) -> Run:
     """Runs the command line as a process, with a store of the test's own."""
 
     def run(*arguments: str, check: bool = True, folder: Path = tmp_path) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            command(*arguments), env=environment(folder), capture_output=True, text=True, check=False, timeout=HUNG
-        )
+        done = warm.run(list(arguments), env=environment(folder), check=False, timeout=HUNG)
         if check:
             assert done.returncode == 0, done.stderr
         return done

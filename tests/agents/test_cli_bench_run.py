@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from llmnas_mcp.spaces import get_space
+from tests import warm
 from tests.agents.asking import Serve
-from tests.agents.conftest import Run, command, environment
+from tests.agents.conftest import Run, environment
 from tests.agents.stub_anthropic import USAGE, Answer
 from tests.thorough import HUNG
 
@@ -31,8 +32,8 @@ def rows(out: Path) -> list[dict[str, Any]]:
 
 def begun(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """A bench as a process, its first run done."""
-    process = subprocess.Popen(
-        command(*arguments), env=environment(folder), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    process = warm.Popen(
+        list(arguments), env=environment(folder), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
     assert process.stderr is not None
     assert any("1 run ended" in line for line in process.stderr)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.agents.conftest import Run, command, environment, parsed, timeless
+from tests import warm
+from tests.agents.conftest import Run, environment, parsed, timeless
 from tests.thorough import HUNG
 
 QUICK = ("search", "--device", "fpga", "--evaluations", "90")
@@ -56,17 +57,15 @@ def test_names_that_look_like_markup_are_shown_as_they_are(llmnas: Run, tmp_path
 @pytest.mark.thorough
 def test_two_resumes_at_once_do_not_change_the_front(llmnas: Run, tmp_path: Path) -> None:
     whole = timeless(parsed(llmnas(*QUICK, "--evaluations", "200", "--json", folder=tmp_path / "whole")))
-    started = subprocess.Popen(
-        command(*QUICK, "--evaluations", "200"), env=environment(tmp_path), stderr=subprocess.PIPE, text=True
-    )
+    started = warm.Popen([*QUICK, "--evaluations", "200"], env=environment(tmp_path), stderr=subprocess.PIPE, text=True)
     with started:
         for line in started.stderr:
             if line.startswith("round 1"):
                 started.kill()
                 break
     both = [
-        subprocess.Popen(
-            command("resume", whole["search_id"]),
+        warm.Popen(
+            ["resume", whole["search_id"]],
             env=environment(tmp_path),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

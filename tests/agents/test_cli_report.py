@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.agents.conftest import Run, command, environment, parsed, timeless
+from tests import warm
+from tests.agents.conftest import Run, environment, parsed, timeless
 from tests.agents.scientist import scientist
 from tests.agents.stub_anthropic import StubAnthropic
 from tests.agents.test_language_search import SMALL, asked
@@ -29,12 +29,10 @@ def told(path: Path, name: str = "data") -> Any:
 @pytest.mark.thorough
 def test_a_report_is_saved_under_the_name_of_its_search_or_any_other(llmnas: Run, tmp_path: Path) -> None:
     search_id = parsed(llmnas(*QUICK))["search_id"]
-    done = subprocess.run(
-        command("report", search_id),
+    done = warm.run(
+        ["report", search_id],
         env=environment(tmp_path),
         cwd=tmp_path,
-        capture_output=True,
-        text=True,
         check=True,
     )
     assert (done.stdout, done.stderr) == ("", f"saved {search_id}.html\n")

@@ -7,13 +7,15 @@ import json
 import signal
 import sqlite3
 import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.agents.conftest import Run, command, environment, parsed, timeless
+from tests import warm
+from tests.agents.conftest import Run, environment, parsed, timeless
 
 QUICK = ("--device", "raspi4", "--evaluations", "90")
 
@@ -30,9 +32,7 @@ GOLDEN_ENDS = (
 def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """The folder of a quick search, and the front that it printed and nothing else."""
     folder = tmp_path_factory.mktemp("quick")
-    done = subprocess.run(
-        command("search", *QUICK, "--json"), env=environment(folder), capture_output=True, text=True, check=True
-    )
+    done = warm.run(["search", *QUICK, "--json"], env=environment(folder), check=True)
     assert done.stderr == ""
     return folder, parsed(done)
 
@@ -137,8 +137,8 @@ def stop_and_resume(
     llmnas: Run, cut: Path, kill: signal.Signals, arguments: tuple[str, ...], search_id: str
 ) -> dict[str, Any]:
     """The front of a search that was stopped in its second round and resumed."""
-    process = subprocess.Popen(
-        command(*arguments, "--out", str(cut / "out")), env=environment(cut), stderr=subprocess.PIPE, text=True
+    process = warm.Popen(
+        [*arguments, "--out", str(cut / "out")], env=environment(cut), stderr=subprocess.PIPE, text=True
     )
     with process:
         for line in process.stderr:
@@ -256,14 +256,9 @@ def test_a_search_in_a_space_with_an_atlas_never_imports_torch(tmp_path: Path) -
         "try: main()\n"
         "except SystemExit: print('torch' in sys.modules, file=sys.stderr)"
     )
-    arguments = command("search", *QUICK, "--json", "--out", str(tmp_path / "out"))
-    done = subprocess.run(
-        [arguments[0], "-c", code, *arguments[3:]],
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    arguments = ["search", *QUICK, "--json", "--out", str(tmp_path / "out")]
+    cold = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(cold, env=environment(tmp_path), capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "False"
 
 

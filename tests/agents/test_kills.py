@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from tests.agents.conftest import command, environment
+from tests import warm
+from tests.agents.conftest import environment
 from tests.agents.scientist import scientist
 from tests.agents.stub_anthropic import StubAnthropic
 
@@ -95,8 +96,8 @@ class Runs:
         folder = self._folder / name
         found = contents(folder)["searches"] if (folder / "llmnas.db").exists() else []
         what = ("resume", found[0]["search_id"]) if found else ("search", *self._arguments)
-        process = subprocess.Popen(
-            command(*what),
+        process = warm.Popen(
+            list(what),
             env=environment(folder) | self._more,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from llmnas_agents.llm.prices import cost_of
 
-from tests.agents.conftest import command, environment, parsed
+from tests import warm
+from tests.agents.conftest import environment, parsed
 from tests.agents.scientist import is_design, question, rule, scientist
 from tests.agents.stub_anthropic import Answer, Request, StubAnthropic
 from tests.agents.test_language_search import SMALL, asked, exchanges, searched
@@ -157,11 +158,9 @@ def test_a_model_cannot_pass_for_what_was_bred(tmp_path: Path) -> None:
         return Answer(scientist(request).text.replace("one change", "bred along the niche's rules"))
 
     front, _ = searched(claims, tmp_path)
-    done = subprocess.run(
-        command("bench", "coverage", front["search_id"], "--json"),
+    done = warm.run(
+        ["bench", "coverage", front["search_id"], "--json"],
         env=environment(tmp_path),
-        capture_output=True,
-        text=True,
         check=True,
     )
     assert json.loads(done.stdout)["searches"][0]["designs"] > 15
@@ -179,9 +178,9 @@ def test_the_ledger_after_a_kill_is_what_the_server_counted_times_the_price(tmp_
         return Answer(scientist(request).text, usage=USAGE)
 
     with StubAnthropic(slow_from_the_eighth_on) as stub:
-        arguments = command("search", *SMALL, "--operator", "claude")
+        arguments = ["search", *SMALL, "--operator", "claude"]
         env = environment(tmp_path) | stub.environment
-        with subprocess.Popen(arguments, env=env, stderr=subprocess.PIPE, text=True) as process:
+        with warm.Popen(arguments, env=env, stderr=subprocess.PIPE, text=True) as process:
             assert enough.wait(HUNG)
             process.kill()
             search_id = process.stderr.readline().split()[1]
@@ -206,8 +205,8 @@ def test_who_may_not_run_a_search_changes_nothing_of_it(tmp_path: Path) -> None:
 
     with StubAnthropic(waits) as stub:
         env = environment(tmp_path) | stub.environment
-        arguments = command("search", *SMALL, "--operator", "claude", "--max-cost", "5", "--rounds", "1")
-        with subprocess.Popen(arguments, env=env, stderr=subprocess.PIPE, text=True) as process:
+        arguments = ["search", *SMALL, "--operator", "claude", "--max-cost", "5", "--rounds", "1"]
+        with warm.Popen(arguments, env=env, stderr=subprocess.PIPE, text=True) as process:
             assert asked_for.wait(HUNG)
             search_id = process.stderr.readline().split()[1]
             more = ("--max-cost", "999", "--model", "claude-opus-5-5")

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.agents.conftest import Run, command, environment, parsed, timeless
+from tests import warm
+from tests.agents.conftest import Run, environment, parsed, timeless
 from tests.agents.scientist import is_design, question, rule, scientist
 from tests.agents.stub_anthropic import KEY, Answer, Failure, Request, StubAnthropic
 from tests.thorough import HUNG
@@ -23,11 +24,9 @@ SMALL = ("--device", "raspi4", "--niches", "3", "--offspring", "3", "--evaluatio
 
 
 def asked(stub: StubAnthropic, folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        command(*arguments),
+    done = warm.run(
+        [*arguments],
         env=environment(folder) | stub.environment,
-        capture_output=True,
-        text=True,
         check=False,
         timeout=HUNG,
     )
@@ -235,9 +234,7 @@ def test_an_error_of_the_server_ends_the_run_with_its_fix_and_a_resume_goes_on(t
 
 def test_without_a_key_the_fix_is_told_and_nothing_is_asked(tmp_path: Path) -> None:
     env = environment(tmp_path) | {"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "", "HOME": str(tmp_path)}
-    done = subprocess.run(
-        command("search", *SMALL, "--operator", "claude"), env=env, capture_output=True, text=True, check=False
-    )
+    done = warm.run(["search", *SMALL, "--operator", "claude"], env=env, check=False)
     assert done.returncode == 1
     assert "set ANTHROPIC_API_KEY" in done.stderr
     assert "evolution" in done.stderr
@@ -276,8 +273,8 @@ def test_a_kill_loses_no_answer_and_counts_what_it_cut_off(tmp_path: Path) -> No
         return scientist(request)
 
     with StubAnthropic(slow_from_the_eighth_on) as stub:
-        arguments = command("search", *SMALL, "--operator", "claude")
-        with subprocess.Popen(
+        arguments = ["search", *SMALL, "--operator", "claude"]
+        with warm.Popen(
             arguments, env=environment(tmp_path) | stub.environment, stderr=subprocess.PIPE, text=True
         ) as process:
             assert enough.wait(HUNG)
@@ -311,8 +308,8 @@ def test_a_question_that_a_kill_cut_off_is_asked_again_in_the_same_words(tmp_pat
 
     with StubAnthropic(the_same_twice) as stub:
         arguments = ("search", *SMALL, "--operator", "claude", "--niches", "1", "--rounds", "1")
-        with subprocess.Popen(
-            command(*arguments), env=environment(tmp_path) | stub.environment, stderr=subprocess.PIPE, text=True
+        with warm.Popen(
+            list(arguments), env=environment(tmp_path) | stub.environment, stderr=subprocess.PIPE, text=True
         ) as process:
             assert asked_again.wait(HUNG)
             process.kill()
@@ -351,9 +348,7 @@ def test_a_prompt_stays_below_3000_tokens_in_the_tenth_round(tmp_path: Path) -> 
 def test_a_replay_needs_no_key_and_ends_in_the_same_front(tmp_path: Path) -> None:
     front, _ = searched(scientist, tmp_path)
     env = environment(tmp_path) | {"ANTHROPIC_API_KEY": "", "HOME": str(tmp_path)}
-    again = subprocess.run(
-        command("replay", front["search_id"], "--json"), env=env, capture_output=True, text=True, check=True
-    )
+    again = warm.run(["replay", front["search_id"], "--json"], env=env, check=True)
     assert "The same front" in again.stderr
     assert "prompts differ" not in again.stderr
     assert parsed(again)["front"] == front["front"]

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from llmnas_agents.runner import checkpoints_beside
 
-from tests.agents.conftest import command, environment, parsed, timeless
+from tests import warm
+from tests.agents.conftest import environment, parsed, timeless
 from tests.agents.scientist import scientist
 from tests.agents.stub_anthropic import StubAnthropic
 from tests.postgres import PASSWORD
@@ -40,7 +41,7 @@ def there(postgres: Callable[[], str], tmp_path: Path) -> dict[str, str]:
 
 
 def run(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command(*arguments), env=env, capture_output=True, text=True, check=False, timeout=HUNG)
+    done = warm.run(list(arguments), env=env, check=False, timeout=HUNG)
     assert PASSWORD not in done.stdout + done.stderr
     return done
 
@@ -65,8 +66,8 @@ def test_a_killed_search_by_a_model_resumes_on_postgres_and_pays_for_no_answer_t
 ) -> None:
     with StubAnthropic(scientist) as stub:
         whole = front(environment(tmp_path) | stub.environment, *ASKING)
-        with subprocess.Popen(
-            command(*ASKING), env=there | stub.environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        with warm.Popen(
+            [*ASKING], env=there | stub.environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
         ) as process:
             assert any(line.startswith("round 1") for line in process.stderr)
             process.send_signal(signal.SIGKILL)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from llmnas_mcp import jobs
 from llmnas_mcp.errors import DataError, UnknownNameError
 from llmnas_mcp.scoring import DEFAULT, PROXIES, atlas, engine, has_atlas, score, score_of
 from llmnas_mcp.scoring.engine import COUNTED, OBSERVED
@@ -33,13 +34,22 @@ def _small_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(score, "SAMPLE", 8)
 
 
+@pytest.fixture(scope="module")
+def measured_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sample of TINY."""
+    folder = tmp_path_factory.mktemp("shipped")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(score, "SAMPLE", 8)
+        patch.setattr(jobs, "shared", lambda: jobs.Processes(1))
+        score_of(SPACE, LIVE, dataset=TINY, data=folder)
+    return folder
+
+
 @pytest.fixture
-def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, ...]:
+def shipped(measured_once: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, ...]:
     """An atlas of a few cells, shipped; the first cell it knows."""
-    folder = tmp_path / "shipped"
-    score_of(SPACE, LIVE, dataset=TINY, data=folder)
-    monkeypatch.setattr(atlas, "SHIPPED", folder)
-    return tuple(atlas.load(folder / atlas.file_name(SPACE, TINY)).genotypes[0].tolist())
+    monkeypatch.setattr(atlas, "SHIPPED", measured_once)
+    return tuple(atlas.load(measured_once / atlas.file_name(SPACE, TINY)).genotypes[0].tolist())
 
 
 def test_a_dataset_without_atlas_is_scored_live_and_its_sample_kept(tmp_path: Path) -> None:

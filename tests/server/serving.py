@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import Any
 
 import httpx2
 
+from tests import warm
 from tests.thorough import HUNG
 
 HEADERS = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
@@ -79,16 +79,6 @@ class Serving:
         return status == 200
 
 
-def command(*arguments: str, patch: str = "") -> list[str]:
-    """The command line of a server; `patch` is code that runs first, to set limits a test can wait for."""
-    code = f"from llmnas_mcp.server import connections, http\n{patch}\nfrom llmnas_mcp.server.main import main; main()"
-    return (
-        [sys.executable, "-c", code, *arguments]
-        if patch
-        else [sys.executable, "-m", "llmnas_mcp.server.main", *arguments]
-    )
-
-
 def environment(folder: Path, token: str | None = None) -> dict[str, str]:
     env = {**os.environ, "LLMNAS_STORE": f"sqlite:///{folder}/llmnas.db", "LLMNAS_DATA": str(folder / "tables")}
     env.pop("LLMNAS_HTTP_TOKEN", None)
@@ -97,9 +87,10 @@ def environment(folder: Path, token: str | None = None) -> dict[str, str]:
 
 @contextmanager
 def serving(folder: Path, *arguments: str, token: str | None = None, patch: str = "") -> Iterator[Serving]:
-    """A server on a free port, stopped at the end."""
-    process = subprocess.Popen(
-        command("--transport", "http", "--port", "0", *arguments, patch=patch),
+    """A server on a free port, stopped at the end; `patch` is code that sets limits a test can wait for."""
+    process = warm.Popen(
+        ["--transport", "http", "--port", "0", *arguments],
+        f"from llmnas_mcp.server import connections, http\n{patch}\n{warm.SERVER}",
         env=environment(folder, token),
         stderr=subprocess.PIPE,
         text=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,7 @@ from llmnas_mcp.search.store import Store
 from llmnas_mcp.server import changes as watcher
 from llmnas_mcp.server import subscriptions
 from llmnas_mcp.server.app import create_app
+from tests import warm
 from tests.server.conftest import CELL, answer, server, session
 from tests.server.serving import serving
 from tests.server.test_surface import TOOLS, WRITERS
@@ -76,13 +76,7 @@ async def test_tools_offers_those_named_and_no_others(tmp_path: Path) -> None:
 
 
 def test_a_tool_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "llmnas_mcp.server.main", "--tools", "query_latancy"],
-        env=server(tmp_path).env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = warm.run(["--tools", "query_latancy"], program=warm.SERVER, env=server(tmp_path).env)
     assert done.returncode == 1
     assert done.stderr.startswith("llmnas-mcp: Unknown tool 'query_latancy'")
     assert "Did you mean 'query_latency'?" in done.stderr
@@ -97,14 +91,7 @@ def test_a_tool_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> N
     ],
 )
 def test_a_server_that_would_offer_nothing_says_so_instead(options: list[str], why: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "llmnas_mcp.server.main", *options],
-        env=server(tmp_path).env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = warm.run(options, program=warm.SERVER, env=server(tmp_path).env, stdin=subprocess.DEVNULL)
     assert done.returncode == 1
     assert done.stderr.startswith(f"llmnas-mcp: No tool is left: {why}. Allowed: breed_architectures, ")
 

@@ -11,7 +11,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 
 from llmnas_mcp.spaces import get_space
-from tests import snapshots
+from tests import snapshots, warm
 from tests.server.conftest import answer, server, session
 from tests.server.scripted import Answer, Namer, Scientist, calls
 
@@ -24,6 +24,7 @@ A scripted client holds this conversation over stdio. It follows nothing but the
 the answers it writes down the gist."""
 
 
+TINYNET = f"{Path(__file__).parents[2]}/examples/tinynet.py:TinyNet"
 BLOCKS = TRANSCRIPT.with_name("fbnet_macs.md")
 BLOCKS_HEAD = """# From a wish to a network of FBNet
 
@@ -117,6 +118,35 @@ async def test_a_conversation_in_a_space_too_large_to_list_reads_as_its_transcri
     exec(code, made)  # what a user is to run
     network = made["build"]()
     assert sum(parameter.numel() for parameter in network.parameters()) == round(chosen["params_m"] * 1e6)
+
+
+@pytest.mark.thorough
+async def test_a_server_has_a_whole_conversation_in_a_space_that_its_owner_added(tmp_path: Path) -> None:
+    added = warm.run(["space", "add", str(TINYNET)], env=server(tmp_path).env)
+    assert added.returncode == 0, added.stderr
+    settings = {"space": "tinynet", "dataset": "cifar10", "objective": "params", "max_macs": 80.0}
+    async with session(tmp_path) as client:
+        scientist = Namer(client)
+        known = {row["space"]: row for row in (await scientist.call("list_spaces"))["spaces"]}
+        front = await scientist.search("start_search()", **settings, niches=2, evaluations=12, offspring=3)
+        after = dict(calls(front["next"]))
+        await scientist.call("plot_pareto_front", **after["plot_pareto_front"])
+        wanted = after["export_architecture"] | {"architecture": front["front"][0]["architecture"]}
+        code = (await scientist.call("export_architecture", **wanted))["code"]
+        search = await answer(client, "get_search", **after["plot_pareto_front"])
+    assert known["tinynet"]["title"] == "Small CNNs: one to three stages of convolutions, each with its own kernel."
+    kernels = {"positions": ["kernel.0", "kernel.1", "kernel.2"], "values": ["3", "5"]}
+    assert kernels in known["tinynet"]["choices"]
+    assert (search["used"], search["done"], search["device"], search["unit"]) == (12, True, None, "M")
+    bred = [a for tool, _, a in scientist.answers if tool == "breed_architectures"]
+    assert all(offspring["architecture"].startswith("depth=") for found in bred for offspring in found["offspring"])
+    assert {point["source"] for point in front["front"]} == {"computed"}
+    briefs = [a for tool, _, a in scientist.answers if tool == "get_brief"]
+    assert all("at most 80 M MACs" in brief["goal"] for brief in briefs)
+    assert not any("cell" in brief["goal"] or "edge" in brief["goal"] for brief in briefs)
+    made: Answer = {}
+    exec(code, made)  # what a user is to run
+    assert made["build"]()
 
 
 def short(architecture: str) -> str:

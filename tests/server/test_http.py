@@ -18,10 +18,10 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 
 from llmnas_mcp.server.logs import JsonLines, Text
-from tests.agents.conftest import command as llmnas
+from tests import warm
 from tests.agents.conftest import timeless
 from tests.server.conftest import CELL, answer
-from tests.server.serving import command, environment, serving
+from tests.server.serving import environment, serving
 from tests.server.test_surface import TOOLS
 from tests.thorough import HUNG
 
@@ -51,13 +51,7 @@ def test_a_search_runs_through_a_server_over_http_and_its_token_is_nowhere_told(
     fronts = []
     with serving(tmp_path / "there", "--log-format", "json", token="correct-horse") as server:
         for folder, token, more in (("here", None, ()), ("agent", "correct-horse", ("--server", server.url))):
-            done = subprocess.run(
-                llmnas(*search, *more),
-                env=environment(tmp_path / folder, token),
-                capture_output=True,
-                text=True,
-                check=True,
-            )
+            done = warm.run([*search, *more], env=environment(tmp_path / folder, token), check=True)
             fronts.append(timeless(json.loads(done.stdout)))
             assert done.stderr == ""
         server.stop()
@@ -98,13 +92,7 @@ def test_no_secret_of_the_environment_is_logged_whoever_quotes_it(
 def test_what_keeps_a_client_from_a_server_is_told_in_one_line(
     right: str, tmp_path: Path, url: str, token: str | None, said: str
 ) -> None:
-    done = subprocess.run(
-        llmnas("searches", "--server", url.format(base=right)),
-        env=environment(tmp_path, token),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = warm.run(["searches", "--server", url.format(base=right)], env=environment(tmp_path, token))
     assert done.returncode == 1
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -118,15 +106,14 @@ def right(tmp_path_factory: pytest.TempPathFactory):
         yield server.base
 
 
+def begun(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What a server that cannot be has to say."""
+    return warm.run(list(arguments), program=warm.SERVER, env=environment(folder), timeout=HUNG)
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.1", "example.org"])
 def test_others_are_served_only_with_a_token(tmp_path: Path, host: str) -> None:
-    done = subprocess.run(
-        command("--transport", "http", "--port", "0", "--host", host),
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = begun(tmp_path, "--transport", "http", "--port", "0", "--host", host)
     assert done.returncode == 1
     assert "set LLMNAS_HTTP_TOKEN" in done.stderr
     assert "Traceback" not in done.stderr
@@ -144,13 +131,7 @@ def test_with_a_token_all_addresses_can_be_served(tmp_path: Path, host: str) -> 
 
 def test_a_port_in_use_is_told_with_the_fix(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = subprocess.run(
-            command("--transport", "http", "--port", str(taken.getsockname()[1])),
-            env=environment(tmp_path),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = begun(tmp_path, "--transport", "http", "--port", str(taken.getsockname()[1]))
     assert done.returncode == 1
     assert "in use" in done.stderr
     assert "--port" in done.stderr
@@ -160,14 +141,7 @@ def test_a_port_in_use_is_told_with_the_fix(tmp_path: Path) -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("port", ["65536", "99999", "-1"])
 def test_a_port_that_there_is_not_is_refused_not_made_another(tmp_path: Path, port: str) -> None:
-    done = subprocess.run(
-        command("--transport", "http", "--port", port),
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=HUNG,
-    )
+    done = begun(tmp_path, "--transport", "http", "--port", port)
     assert done.returncode == 1
     assert done.stderr.startswith(f"llmnas-mcp: There is no port {port}. Choose a --port from 1 to 65535")
 
@@ -287,8 +261,8 @@ def test_over_stdio_a_signal_cancels_the_call_and_ends_the_server_with_code_0(
         },
     ]
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command(), env=environment(tmp_path), stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    with warm.Popen(
+        [], warm.SERVER, env=environment(tmp_path), stdin=pipe, stdout=pipe, stderr=pipe, text=True
     ) as process:
         process.stdin.write("".join(json.dumps({"jsonrpc": "2.0", **call}) + "\n" for call in calls))
         process.stdin.flush()
