@@ -114,7 +114,7 @@ class ZeroCostScores(Result):
 
     results: list[ZeroCostScore]
     worth: list[Worth]
-    worth_source: str | None
+    worth_source: str
 
 
 class NicheInfo(Result):

@@ -11,10 +11,12 @@ import atexit
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -63,7 +65,7 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
             return
         ours, theirs = socket.socketpair()
         fds = [own if own != -1 else std for std, own in enumerate((reads, writes, errors))]
-        socket.send_fds(_server(), [b"."], [theirs.fileno(), *fds])
+        socket.send_fds(_server()[0], [b"."], [theirs.fileno(), *fds])
         asked = {
             "program": args[2],
             "argv": args[3:],
@@ -119,20 +121,52 @@ def run(
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
+# What asks for a fork in a process of its own, for who starts processes by a command and nothing else.
+LAUNCHER = """
+import json, os, signal, socket, sys
+ours, theirs = socket.socketpair()
+with socket.socket(socket.AF_UNIX) as door:
+    door.connect(sys.argv[1])
+    socket.send_fds(door, [b"."], [theirs.fileno(), 0, 1, 2])
+theirs.close()
+env = dict(os.environ)
+asked = {"program": sys.argv[2], "argv": sys.argv[3:], "env": env, "session": False, "cwd": os.getcwd()}
+ours.sendall(json.dumps(asked).encode() + b"\\n")
+lines = ours.makefile()
+child = int(lines.readline())
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda number, _: os.kill(child, number))
+sys.exit(os.waitstatus_to_exitcode(int(lines.readline())) & 255)
+"""
+
+
+def command(*arguments: str, program: str = CLI) -> list[str]:
+    """A command line that runs a program; what stops the process that it starts, stops the program."""
+    if not FORKS:
+        return [sys.executable, "-c", program, *arguments]
+    return [sys.executable, "-I", "-S", "-c", LAUNCHER, str(_server()[1]), program, *arguments]
+
+
 @lru_cache
-def _server() -> socket.socket:
+def _server() -> tuple[socket.socket, Path]:
+    """What takes requests of this process, and a socket that takes those of others."""
     ours, theirs = socket.socketpair()
+    door, path = socket.socket(socket.AF_UNIX), Path(tempfile.mkdtemp()) / "door"
+    door.bind(str(path))
+    door.listen()
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
     process = subprocess.Popen(
-        [sys.executable, "-c", FORKING, str(theirs.fileno())],
-        pass_fds=[theirs.fileno()],
+        [sys.executable, "-c", FORKING, str(theirs.fileno()), str(door.fileno())],
+        pass_fds=[theirs.fileno(), door.fileno()],
         start_new_session=True,  # Ctrl-C at the terminal is not meant for it
         env=env,
     )
     theirs.close()
+    door.close()
+    atexit.register(shutil.rmtree, path.parent)
     atexit.register(process.wait)
     atexit.register(ours.close)
-    return ours
+    return ours, path
 
 
 def _line(connection: socket.socket) -> str:
@@ -150,14 +184,19 @@ def _line(connection: socket.socket) -> str:
 
 def forked() -> str:
     """Return in each child, which then is as if it had been started so, the program to run; ends with the tests."""
-    channel = socket.socket(fileno=int(sys.argv[1]))
+    channel, door = (socket.socket(fileno=int(fd)) for fd in sys.argv[1:])
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        message, fds, _, _ = socket.recv_fds(channel, 1, 4)
-        if not message:
-            os._exit(0)
+        if channel in select.select([channel, door], [], [])[0]:
+            message, fds, _, _ = socket.recv_fds(channel, 1, 4)
+            if not message:
+                os._exit(0)
+        else:
+            with door.accept()[0] as other:
+                _, fds, _, _ = socket.recv_fds(other, 1, 4)
         if os.fork() == 0:
             channel.close()
+            door.close()
             return _begun(socket.socket(fileno=fds[0]), fds[1:])
         for fd in fds:
             os.close(fd)

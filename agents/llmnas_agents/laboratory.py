@@ -6,7 +6,7 @@ import base64
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcp import Client, StdioServerParameters
 from mcp.shared.exceptions import MCPError
@@ -15,14 +15,21 @@ from pydantic import BaseModel
 from llmnas_mcp import results as r
 from llmnas_mcp.errors import LabError
 
+if TYPE_CHECKING:
+    from mcp.shared.dispatcher import ProgressFnT
+
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class LaboratoryClient:
-    """Thin, typed calls of the laboratory's tools. A tool's error is raised as LabError with the tool's own text."""
+    """Thin, typed calls of the laboratory's tools. A tool's error is raised as LabError with the tool's own text.
+
+    progress: hears how far each call is, as (done, total, message).
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self.progress: ProgressFnT | None = None
 
     async def call(self, tool: str, answer: type[Answer], **arguments: Any) -> Answer:
         """Call a tool and read its structured answer."""
@@ -59,7 +66,8 @@ class LaboratoryClient:
 
     async def _call(self, tool: str, arguments: dict[str, Any]) -> Any:
         # What is not given is left out, so that the tool's own default holds.
-        result = await self._client.call_tool(tool, {k: v for k, v in arguments.items() if v is not None})
+        given = {k: v for k, v in arguments.items() if v is not None}
+        result = await self._client.call_tool(tool, given, progress_callback=self.progress)
         if result.is_error:
             text = " ".join(getattr(block, "text", "") for block in result.content)
             raise LabError(text.removeprefix(f"Error executing tool {tool}: "))

@@ -127,7 +127,9 @@ def score_zero_cost(
             for row in (table.rows if table else ())
             if row.name in ("score", "params", "macs")
         ],
-        worth_source=f"{table.source}, {table.architectures:,} architectures" if table else None,
+        worth_source=f"{table.source}, {table.architectures:,} architectures"
+        if table
+        else f"not calibrated in this space: nobody published accuracies of {space} on {dataset}",
     )
 
 

@@ -153,6 +153,7 @@ def test_a_method_that_quits_or_raises_what_cannot_be_sent_fails_alone(
     assert [row["method"] for row in rows(tmp_path / "out")] == ["random"]
 
 
+@pytest.mark.thorough
 def test_a_method_that_ends_its_process_is_named(llmnas: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ends.py").write_text("import os\ndef now(problem, seed):\n    os._exit(1)\n")
     monkeypatch.chdir(tmp_path)

@@ -250,6 +250,7 @@ def test_a_mistake_ends_in_one_line_that_names_the_fix(
     assert searches(tmp_path) == 0
 
 
+@pytest.mark.thorough
 def test_a_search_in_a_space_with_an_atlas_never_imports_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from llmnas_agents.cli import main\n"

@@ -90,6 +90,7 @@ def test_a_mistake_in_a_space_is_told_and_a_file_named_only_is_no_space(llmnas: 
     assert "Did you mean 'cifar10'" in refused(llmnas("space", "check", TINYNET, "--dataset", "cifar1", check=False))
 
 
+@pytest.mark.thorough
 def test_architectures_of_a_file_are_scored_and_the_file_is_not_remembered(llmnas: Run, mine: str) -> None:
     (found,) = parsed(llmnas("score", "kernel=3,width=4", "--space", mine, "--json"))["results"]
     assert found["params_m"] == pytest.approx(0.000182)
@@ -105,6 +106,7 @@ def test_a_server_of_ones_own_gets_the_space_and_one_elsewhere_does_not(llmnas: 
     assert "runs no code of yours. Where it runs, llmnas space add" in refused(elsewhere)
 
 
+@pytest.mark.thorough
 def test_a_search_in_a_file_remembers_it_and_finds_a_front(llmnas: Run, mine: str) -> None:
     options = ("--space", mine, "--objective", "macs", "--evaluations", "4")
     done = llmnas("search", *options, "--json")

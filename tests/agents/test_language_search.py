@@ -263,6 +263,7 @@ def test_the_same_answers_give_the_same_front(tmp_path: Path) -> None:
     assert timeless(one) == timeless(other)
 
 
+@pytest.mark.thorough
 def test_a_kill_loses_no_answer_and_counts_what_it_cut_off(tmp_path: Path) -> None:
     enough, gone = threading.Event(), threading.Event()
 

@@ -97,6 +97,7 @@ def test_every_answer_is_json_of_the_schema(number: int) -> None:
     assert reply.usage.cost_usd == 0
 
 
+@pytest.mark.thorough
 @needs_model
 def test_the_same_prompt_gives_the_same_text_whatever_came_between() -> None:
     first = answered(0)
@@ -117,6 +118,7 @@ def test_at_temperature_0_the_seed_is_of_no_account_above_it_is() -> None:
     assert len(drawn) > 1
 
 
+@pytest.mark.thorough
 @needs_model
 def test_keys_of_a_mapping_numbers_and_optional_values_fit_the_schema() -> None:
     reply = asked(Prompt(SHARED, "Which operation at 0->1 raises the score, and how sure are you?"), Effects)

@@ -80,6 +80,7 @@ def test_a_search_runs_by_an_operator_and_on_a_device_of_a_package(llmnas: Run, 
     assert {point["source"] for point in front["front"]} == {"package:abacus"}
 
 
+@pytest.mark.thorough
 def test_a_proxy_of_a_package_is_measured_beside_ours(llmnas: Run) -> None:
     (row,) = json.loads(llmnas("score", CELL, "--proxies", "params,depth", "--json").stdout)["results"]
     assert row["proxies"]["depth"] > 50
@@ -88,6 +89,7 @@ def test_a_proxy_of_a_package_is_measured_beside_ours(llmnas: Run) -> None:
     assert "its name is 'depth' there. Both names must be the same." in done.stderr
 
 
+@pytest.mark.thorough
 def test_a_bench_holds_a_method_of_a_package_against_ours(llmnas: Run, tmp_path: Path) -> None:
     quick = ("--datasets", "cifar10", "--devices", "fpga", "--budgets", "20", "--seeds", "1")
     llmnas("bench", "run", *quick, "--methods", "first,random", "--out", str(tmp_path / "out"))

@@ -80,6 +80,7 @@ def test_a_cell_the_edge_tpu_refuses_has_no_cost_but_a_reason(space: Space, data
     )
 
 
+@pytest.mark.thorough
 @given(st.lists(st.integers(0, 15624), max_size=20))
 def test_the_answer_does_not_depend_on_what_else_is_asked(wanted: list[int]) -> None:
     space = get_space("nasbench201")

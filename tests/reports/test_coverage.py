@@ -160,6 +160,7 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(lab: Laboratory) -> 
         compare_coverage(lab, [full, "nowhere"], ASKING)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "operators", [("claude",), ("plain-prompt", "a name of $x_{$ one's own, as long as it may be", "evolution")]
 )

@@ -19,6 +19,7 @@ SPACE = get_space("nasbench201")
 HOSTILE = '</script><img src=x onerror="hacked=1"><b>it\'s &amp; bold</b> {{title}} <!--'
 
 
+@pytest.mark.thorough
 def test_the_lineage_of_a_design_goes_back_to_its_seeds(open_report: Opened, searched: tuple[Laboratory, str]) -> None:
     lab, search_id = searched
     members, origins = lab.members(search_id)[1], lab.origins(search_id)
@@ -157,6 +158,7 @@ def test_an_estimate_of_accuracy_is_called_one_and_a_measured_accuracy_is_not(
             assert (head, cell) == ("accuracy", "91.25 %")
 
 
+@pytest.mark.thorough
 def test_a_search_of_ten_thousand_members_stays_small_and_is_drawn_whole(
     open_report: Opened, lab: Laboratory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

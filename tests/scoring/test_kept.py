@@ -59,6 +59,7 @@ def test_a_folder_that_cannot_be_written_keeps_for_this_process(tmp_path: Path) 
     assert kept.get(ONE, ["swap"]) == (VALUES["swap"],)
 
 
+@pytest.mark.thorough
 def test_a_process_that_starts_anew_goes_on_where_the_last_was_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

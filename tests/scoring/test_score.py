@@ -70,6 +70,7 @@ def test_a_dataset_without_atlas_is_scored_live_and_its_sample_kept(tmp_path: Pa
     assert all(again.proxies[name][0] == first.proxies[name][0] for name in DEFAULT)
 
 
+@pytest.mark.thorough
 def test_a_kept_sample_holds_what_was_measured_to_the_bit(tmp_path: Path) -> None:
     score_of(SPACE, LIVE, dataset=TINY, data=tmp_path)
     kept = atlas.load(tmp_path / atlas.file_name(SPACE, TINY))
@@ -82,6 +83,7 @@ def test_a_kept_sample_holds_what_was_measured_to_the_bit(tmp_path: Path) -> Non
         assert engine.measure_genotype(SPACE, genotype, TINY) == values
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("other", [Dataset("tiny", 8, 5), Dataset("tiny", 16, 4)], ids=str)
 def test_a_sample_of_other_classes_or_another_resolution_is_not_used(tmp_path: Path, other: Dataset) -> None:
     score_of(SPACE, LIVE, dataset=TINY, data=tmp_path)
@@ -102,6 +104,7 @@ def test_a_cell_its_atlas_lacks_is_computed_and_ranked_against_the_atlas(
     assert not list((tmp_path / "none").glob("*.npz"))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("other", "served"),
     [(Dataset("flowers", 8, 4), True), (Dataset("tiny", 8, 5), False), (Dataset("tiny", 16, 4), False)],
@@ -166,6 +169,7 @@ def test_no_genotypes_are_no_scores(tmp_path: Path, shipped: tuple[int, ...]) ->
         assert {name: values.shape for name, values in found.proxies.items()} == dict.fromkeys(names, (0,))
 
 
+@pytest.mark.thorough
 def test_a_kept_sample_that_is_damaged_is_named_with_what_to_do(tmp_path: Path) -> None:
     score_of(SPACE, LIVE[:1], dataset=TINY, data=tmp_path)
     (kept,) = tmp_path.glob("*.npz")

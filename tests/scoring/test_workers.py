@@ -81,6 +81,7 @@ def test_an_architecture_asked_for_twice_is_measured_once(tmp_path: Path, by: Co
     assert [cell for cell, _ in measure_all(SPACE, CELLS[:1] * 3, TINY, NAMES, tmp_path, by=by)] == CELLS[:1]
 
 
+@pytest.mark.thorough
 def test_progress_that_raises_stops_and_leaves_no_process_and_the_same_call_goes_on(
     tmp_path: Path, by: Counting
 ) -> None:
@@ -125,6 +126,7 @@ def test_an_architecture_that_ends_its_process_is_named_and_the_others_go_on(
     assert kept(tmp_path).get(chores.DEADLY, NAMES) is None
 
 
+@pytest.mark.thorough
 def test_few_are_measured_here_unless_processes_are_there_already(tmp_path: Path, by: Counting) -> None:
     dict(measure_all(SPACE, CELLS[:3], TINY, NAMES, tmp_path / "one", by=by))
     assert by.asked == []

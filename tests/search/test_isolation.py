@@ -53,6 +53,7 @@ def check_members(lab: Laboratory, search: r.Search) -> None:
     assert sum(niche.members for niche in search.niches) == search.used <= search.evaluations
 
 
+@pytest.mark.thorough
 @settings(max_examples=examples(12))
 @given(
     device=st.sampled_from(DEVICES),

@@ -33,6 +33,7 @@ def test_the_same_seed_makes_the_same_search_and_another_seed_another(lab: Labor
     assert all(ends[0][0][k] != ends[2][0][k] for k in ends[0][0])
 
 
+@pytest.mark.thorough
 def test_a_round_redone_changes_nothing(lab: Laboratory, hand: SimpleNamespace) -> None:
     search_id = lab.start_search(device="edgetpu", evaluations=90, seed=3).search_id
 
@@ -46,6 +47,7 @@ def test_a_round_redone_changes_nothing(lab: Laboratory, hand: SimpleNamespace) 
     assert hand.play(lab, search_id, after=redo).used == 90
 
 
+@pytest.mark.thorough
 def test_a_round_broken_off_and_begun_again_elsewhere_ends_the_same(
     lab: Laboratory, settings: Settings, hand: SimpleNamespace, tmp_path: Path
 ) -> None:

@@ -132,6 +132,7 @@ def test_searches_are_listed_newest_first_in_pages(lab: Laboratory) -> None:
     assert [page.truncated for page in pages] == [True, True, False]
 
 
+@pytest.mark.thorough
 def test_a_search_can_be_gone_on_with_however_many_were_opened_since(lab: Laboratory) -> None:
     first = lab.start_search(device="fpga", niches=1).search_id
     lab.submit_architectures(first, [CELL])

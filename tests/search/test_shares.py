@@ -86,6 +86,7 @@ def test_no_round_is_larger_than_what_is_left_of_the_budget(lab: Laboratory) -> 
     assert sum(n.share for n in lab.start_search(device="fpga", evaluations=5).niches) == 5
 
 
+@pytest.mark.thorough
 def test_no_niche_is_given_up_in_a_whole_search(lab: Laboratory, hand: SimpleNamespace) -> None:
     search = hand.play(lab, lab.start_search(device="fpga", niches=7, evaluations=400).search_id)
     assert [n.niche for n in search.niches if not n.members] == []

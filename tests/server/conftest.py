@@ -11,12 +11,15 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from mcp import Client, StdioServerParameters
 
+from tests import warm
+
 CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 
 
 def server(folder: Path) -> StdioServerParameters:
     env = {**os.environ, "LLMNAS_STORE": f"sqlite:///{folder}/llmnas.db", "LLMNAS_DATA": str(folder / "tables")}
-    return StdioServerParameters(command=sys.executable, args=["-m", "llmnas_mcp.server.main"], env=env)
+    command, *args = warm.command(program=warm.SERVER)
+    return StdioServerParameters(command=command, args=args, env=env)
 
 
 @asynccontextmanager
@@ -42,7 +45,11 @@ def lasting_session(folder: Path) -> Iterator[tuple[BlockingPortal, Client]]:
     """A session over stdio that lasts over many calls of functions that are not async; see TELLING."""
     how = server(folder)
     # One heap for all threads: its memory is then what the server keeps, not how many threads happened to run.
-    changed = {"args": ["-c", TELLING, str(folder)], "env": {**(how.env or {}), "MALLOC_ARENA_MAX": "1"}}
+    changed = {
+        "command": sys.executable,
+        "args": ["-c", TELLING, str(folder)],
+        "env": {**(how.env or {}), "MALLOC_ARENA_MAX": "1"},
+    }
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Client]:

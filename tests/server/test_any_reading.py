@@ -95,6 +95,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         yield Session(portal, client, folder)
 
 
+@pytest.mark.thorough
 @settings(max_examples=1000, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 @given(asked())
 def test_a_generated_reading_ends_in_an_answer_or_a_readable_error(running: Session, one: tuple[str, Any, Any]) -> None:

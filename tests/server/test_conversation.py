@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,8 @@ async def test_the_conversation_reads_as_its_transcript(tmp_path: Path) -> None:
 
 async def test_a_conversation_in_a_space_too_large_to_list_reads_as_its_transcript(tmp_path: Path) -> None:
     settings = {"space": "fbnet", "dataset": "cifar100", "objective": "macs", "max_params": 3.0}
-    unmeasured = server(tmp_path).model_copy(update={"args": ["-m", "tests.server.unmeasured"]})
+    args = ["-m", "tests.server.unmeasured"]
+    unmeasured = server(tmp_path).model_copy(update={"command": sys.executable, "args": args})
     async with Client(unmeasured) as client:
         scientist = Namer(client)
         scientist.transcript.append(BLOCKS_HEAD)

@@ -87,6 +87,7 @@ async def test_a_cancelled_call_stops_within_one_architecture_and_what_it_measur
         assert len(gate.measured) == len(set(gate.measured)) == STEPS
 
 
+@pytest.mark.thorough
 async def test_a_call_that_asked_for_no_progress_can_be_cancelled_too(tmp_path: Path) -> None:
     with gate_in(tmp_path) as gate:
         async with live(tmp_path, tasks=False) as client:
@@ -102,6 +103,7 @@ async def test_a_call_that_asked_for_no_progress_can_be_cancelled_too(tmp_path: 
         assert len(gate.measured) in (1, 2)  # what was in the works when it was cancelled, and no more
 
 
+@pytest.mark.thorough
 async def test_a_cancelled_submission_leaves_what_it_scored_in_the_search(tmp_path: Path) -> None:
     with gate_in(tmp_path) as gate:
         async with live(tmp_path, tasks=False) as client:
@@ -129,6 +131,7 @@ async def test_a_submission_counts_every_architecture_once_it_is_in_the_search(t
     assert [(done, total) for done, total, _ in steps.told] == [(i + 1, STEPS) for i in range(STEPS)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("options", [{"tasks": False}, {"tasks": True, "mode": "legacy"}], ids=["undeclared", "legacy"])
 async def test_a_client_that_cannot_have_tasks_gets_its_answer(tmp_path: Path, options: dict[str, object]) -> None:
     with gate_in(tmp_path) as gate:

@@ -27,6 +27,7 @@ SPACE = get_space("nasbench201")
 BATCHES = [[SPACE.format(tuple(cell)) for cell in SPACE.distinct()[i : i + 20].tolist()] for i in range(1, 1201, 20)]
 
 
+@pytest.mark.thorough
 async def test_a_server_outlives_its_database_and_what_was_submitted_meanwhile_is_kept_once(
     own_postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,6 +135,7 @@ async def test_the_outcome_is_there_after_the_server_was_started_anew(tmp_path: 
     assert after == before
 
 
+@pytest.mark.thorough
 async def test_a_task_whose_server_was_killed_has_failed_and_says_what_is_kept(tmp_path: Path, gate: Gate) -> None:
     with pytest.RaisesGroup(MCPError, flatten_subgroups=True, allow_unwrapped=True):
         async with live(tmp_path) as client:
@@ -158,6 +159,7 @@ async def test_a_task_whose_server_was_killed_has_failed_and_says_what_is_kept(t
     assert len(gate.measured) == STEPS
 
 
+@pytest.mark.thorough
 async def test_a_task_that_was_at_work_when_the_client_left_says_so_to_the_next_server(
     tmp_path: Path, gate: Gate
 ) -> None:

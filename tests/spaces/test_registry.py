@@ -113,6 +113,7 @@ def _params(space: Space, genotype: Genotype) -> tuple[str, int]:
     return space.format(genotype), int(space.params([genotype], CIFAR10)[0])
 
 
+@pytest.mark.thorough
 def test_worker_processes_get_the_same_space(write_space: Write) -> None:
     space = load_space(write_space())
     assert pickle.loads(pickle.dumps(space)) is space  # noqa: S301

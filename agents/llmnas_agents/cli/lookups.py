@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from rich.table import Column, Table
 from rich.text import Text
 
+from llmnas_agents.cli.left import Left
 from llmnas_agents.cli.shared import AsJson, Dataset, Device, Objective, Server, Space, out, print_json, run
 from llmnas_agents.cli.space import known_name
 from llmnas_mcp import results as r
@@ -102,6 +103,7 @@ def call(server: str | None, tool: str, answer: type[BaseModel], **arguments: An
         from llmnas_agents.laboratory import open_laboratory
 
         async with open_laboratory(server) as lab:
+            lab.progress = Left()
             return await lab.call(tool, answer, **arguments)
 
     return run(work())

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
@@ -24,6 +25,7 @@ class Progress:
     def __init__(self, search_id: str, quiet: bool) -> None:
         self._id, self._quiet, self._began = search_id, quiet, monotonic()
         self.saved: str | None = None
+        self._shown: Table | None = None
         self._live = Live(console=err, refresh_per_second=8, transient=True) if err.is_terminal and not quiet else None
 
     def __enter__(self) -> Progress:
@@ -42,6 +44,13 @@ class Progress:
         if kind is not None and issubclass(kind, (KeyboardInterrupt, CancelledError)) and not self._quiet:
             err.print(f"Stopped. Nothing is lost: llmnas resume {self._id}")
 
+    def tell(self, text: str) -> None:
+        """Show what a call that goes on says of itself, below what is shown."""
+        if self._live:
+            self._live.update(Group(*([self._shown] if self._shown else []), Text(text)))
+        else:
+            err.print(text)
+
     def listen(self, event: dict[str, Any]) -> None:
         """Show one event of the graph."""
         if event["event"] == "saved":
@@ -51,7 +60,8 @@ class Progress:
         if event["event"] == "round":
             search = r.Search.model_validate(event["search"])
             if self._live:
-                self._live.update(self._picture(search))
+                self._shown = self._picture(search)
+                self._live.update(self._shown)
             else:
                 err.print(self._line(search))
             if search.done and search.used < search.evaluations:
@@ -111,10 +121,10 @@ def front_table(front: dict[str, Any]) -> Table:
     return table
 
 
-def worth_line(worth: list[r.Worth]) -> str:
+def worth_line(scores: r.ZeroCostScores) -> str:
     """What the scores of a search are, and how far they follow trained accuracy where that is known."""
-    known = {w.name: f"{w.spearman:.2f} ({w.spearman_95[0]:.2f} to {w.spearman_95[1]:.2f})" for w in worth}
+    known = {w.name: f"{w.spearman:.2f} ({w.spearman_95[0]:.2f} to {w.spearman_95[1]:.2f})" for w in scores.worth}
     what = "The score is a rank by training-free proxies (1 is best), not an accuracy."
     if not known:
-        return what
+        return f"{what} It is {scores.worth_source}."
     return f"{what} Rank correlation with trained accuracy: {known['score']}; of parameters alone: {known['params']}."

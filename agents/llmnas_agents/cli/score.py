@@ -103,7 +103,7 @@ def _score_architectures(
         )
         out.print(f"({found.worth_source})")
     else:
-        out.print(f"What the score is worth on {dataset} is not known: no trained accuracies were published.")
+        out.print(f"What the score is worth: {found.worth_source}.")
 
 
 def _score_models(models: list[str], dataset: str, names: list[str] | None, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from llmnas_agents.cli.left import Left
 from llmnas_agents.cli.progress import Progress, front_table, worth_line
 from llmnas_agents.cli.shared import (
     AsJson,
@@ -98,6 +99,7 @@ def search(
         if operator in WITHOUT_NICHES and niches not in (None, 1):
             raise LabError(f"--operator {operator} knows no niches: leave --niches out.")
         async with open_laboratory(server, store) as lab:
+            lab.progress = None if as_json else Left()
             started = await lab.start_search(
                 device=device,
                 space=space,
@@ -229,10 +231,11 @@ async def _drive(
     from llmnas_agents import runner
 
     with Progress(search_id, quiet) as progress:
+        lab.progress = None if quiet else Left(progress.tell)
         front = await runner.run(lab, search_id, store, out_dir, progress.listen, language)
     if not quiet and "scored_by" not in front:
         asked = {"architectures": [], "dataset": front["dataset"], "space": front["space"]}
-        err.print(worth_line((await lab.call("score_zero_cost", r.ZeroCostScores, **asked)).worth))
+        err.print(worth_line(await lab.call("score_zero_cost", r.ZeroCostScores, **asked)))
     return front, progress.saved
 
 
