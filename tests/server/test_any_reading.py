@@ -112,6 +112,7 @@ def test_a_generated_reading_ends_in_an_answer_or_a_readable_error(running: Sess
         assert re.search(r"Allowed|Arguments|latest are|give", text), text
 
 
+@pytest.mark.thorough
 def test_the_server_has_answered_and_refused_some_of_each_kind_and_logged_nothing(running: Session) -> None:
     assert running.ask("resource", "llmnas://spaces", None)
     assert running.logged == ""
