@@ -1,9 +1,9 @@
 """Rule-guided breeding: offspring by mutation and crossover of a niche's members, chosen by the rules in force.
 
 What an offspring costs is known before it is evaluated (the device's cost model is free); what it scores is predicted
-by the rules: each adds its effect to every candidate that shows its pattern, and the rules' error on the members says
-how far to trust the sum. Of many offspring those are taken that are expected to enlarge the front most (expected
-hypervolume improvement, Emmerich 2006), so a candidate that the rules may have wrong is tried where it would pay.
+from the rules and from what its like scored, with an error (`predicting.py`). Of many offspring those are taken that
+are expected to enlarge the front most (expected hypervolume improvement, Emmerich 2006), so one whose prediction may be
+wrong is tried where it would pay.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from llmnas_mcp.pareto import hypervolume_gains
 from llmnas_mcp.search.landscape import Candidates, Landscape, Limits
-from llmnas_mcp.search.members import REFERENCE, Member, Scale, parents
-from llmnas_mcp.search.mining import FEWEST_RESULTS, Pattern
+from llmnas_mcp.search.members import REFERENCE, Member, Scale, front_members, parents
+from llmnas_mcp.search.mining import FEWEST_RESULTS
 from llmnas_mcp.search.niches import Niche
-from llmnas_mcp.spaces import Genotype, Genotypes, Space
+from llmnas_mcp.search.predicting import Guide, predict
+from llmnas_mcp.spaces import Genotype
 from llmnas_mcp.spaces.reference import repair
 
 Operator = Literal["mutation", "crossover", "fresh"]
@@ -30,10 +31,9 @@ PARENTS = 12
 POOL = 600
 POOL_OF_BUILT = 100  # where the parameters of each must be counted on a built network
 FRESH = 4  # random draws for each fresh architecture
-# The score may lie this many errors of the rules off: five equally likely steps of a normal distribution, a little
-# widened, for the rules were fitted to the very members their error is taken from.
+# The score may lie this many errors of its prediction off: five equally likely steps of a normal distribution, a little
+# widened, for the rules were fitted to the very members that the prediction is made from.
 STEPS = 1.4 * np.array([-1.28, -0.52, 0.0, 0.52, 1.28])
-LEAST_ERROR = 0.005
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,6 @@ class Ground:
         return [genotype for genotype, keep in zip(genotypes, inside, strict=True) if keep]
 
 
-@dataclass(frozen=True)
-class Guide:
-    """The part of a rule that breeding can use: showing the pattern adds `effect` to the score."""
-
-    pattern: Pattern
-    effect: float
-
-
 def breed(
     ground: Ground,
     members: Sequence[Member],
@@ -89,54 +81,29 @@ def breed(
     guides: Sequence[Guide],
     count: int,
     rng: np.random.Generator,
-    guests: Sequence[Member] = (),
 ) -> list[Proposal]:
     """At most `count` distinct proposals, all canonical, in the niche, within the limits and not tried yet.
 
-    `members` are the niche's own, `guests` those of other niches that may be parents too; `front` holds the scaled
-    points (m, 2) that a proposal should improve on.
+    `members` are those of all niches; `front` holds the scaled points (m, 2) that a proposal should improve on. Parents
+    are the best of the niche, and what the niches next to it have on the front: what is good there may be good here.
     """
+    niche = ground.niche.index
+    own = [m for m in members if m.niche == niche]
     tried = {m.genotype for m in members}
-    if len(members) < FEWEST_RESULTS:
+    if len(own) < FEWEST_RESULTS:
         return _first(ground, tried, count, rng)
-    pool = _pool(ground, [*parents(members, ground.scale, PARENTS), *guests], tried, rng)
+    guests = [m for m in front_members(members, ground.scale) if abs(m.niche - niche) == 1]
+    pool = _pool(ground, [*parents(own, ground.scale, PARENTS), *guests], tried, rng)
     if len(pool) < count:
         pool += _first(ground, tried | {p.genotype for p in pool}, count - len(pool), rng)
     if not pool:
         return []
     space, costs = ground.landscape.space, ground.landscape.costs([p.genotype for p in pool]).values
-    scores, error = predict(space, [p.genotype for p in pool], members, guides)
+    scores, error = predict(space, [p.genotype for p in pool], members, niche, guides)
     possible = [ground.scale.objectives(list(np.clip(scores + step * error, 0, 1)), list(costs)) for step in STEPS]
     chosen = _most_promising(possible, front, count)
     others = [int(i) for i in rng.permutation(len(pool)) if i not in chosen]
     return [pool[i] for i in chosen + others[: count - len(chosen)]]
-
-
-def predict(
-    space: Space, genotypes: Genotypes, members: Sequence[Member], guides: Sequence[Guide]
-) -> tuple[NDArray[np.float64], float]:
-    """The scores the rules predict, shape (n,), and the standard deviation of their error on the members.
-
-    A prediction is the members' mean score, plus what the rules add to it.
-    """
-    actual = np.array([m.score for m in members])
-    known = effects(space, [m.genotype for m in members], guides)
-    base = actual.mean() - known.mean()
-    error = max(float(np.std(actual - known)), LEAST_ERROR)
-    return base + effects(space, genotypes, guides), error
-
-
-def effects(space: Space, genotypes: Genotypes, guides: Sequence[Guide]) -> NDArray[np.float64]:
-    """The sum of the effects of the rules that each genotype shows, shape (n,)."""
-    array = np.asarray(genotypes).reshape(-1, len(space.positions))
-    total = np.zeros(len(array))
-    for guide in guides:
-        shows = np.ones(len(array), dtype=bool)
-        for position, word in guide.pattern.items():
-            i = space.positions.index(position)
-            shows &= array[:, i] == space.words[i].index(word)
-        total += guide.effect * shows
-    return total
 
 
 def _first(ground: Ground, tried: set[Genotype], count: int, rng: np.random.Generator) -> list[Proposal]:

@@ -102,10 +102,6 @@ class SearchHandle:
         """The members as scaled points (n, 2), both minimised."""
         return self.scale.objectives([m.score for m in members], [m.cost for m in members])
 
-    def guests(self, members: Sequence[Member], niche: int) -> list[Member]:
-        """Members of the merged front whose niche is next to this one: what is good there may be good here."""
-        return [m for m in front_members(members, self.scale) if abs(m.niche - niche) == 1]
-
     def near_front(self, members: Sequence[Member]) -> list[Member]:
         """The members on the front or too close to it to tell, by rising cost."""
         errors = self.landscape.costs([m.genotype for m in members]).errors

@@ -15,7 +15,7 @@ import numpy as np
 from llmnas_mcp import results as r
 from llmnas_mcp.devices import ANYWHERE
 from llmnas_mcp.errors import LabError, NotFoundError
-from llmnas_mcp.search.breeding import Ground, Guide, breed
+from llmnas_mcp.search.breeding import Ground, breed
 from llmnas_mcp.search.directions import Directions, call
 from llmnas_mcp.search.fronts import front_of_search
 from llmnas_mcp.search.handle import SearchHandle
@@ -25,6 +25,7 @@ from llmnas_mcp.search.landscape import Landscape, Limits
 from llmnas_mcp.search.members import Member, parents
 from llmnas_mcp.search.mining import mine
 from llmnas_mcp.search.niches import partition
+from llmnas_mcp.search.predicting import Guide
 from llmnas_mcp.search.store import Store
 from llmnas_mcp.search.submitting import submit
 from llmnas_mcp.search.views import brief_goal, gaps_of, member_info, member_of, statement_of
@@ -264,7 +265,6 @@ class Laboratory:
         members = self._members(handle)
         directions = Directions(handle, members)
         before = _before(members, round_)
-        own = [m for m in before if m.niche == niche]
         number = directions.round.number if round_ is None else round_
         guides = [
             Guide(rule.pattern, rule.effect)
@@ -273,7 +273,7 @@ class Laboratory:
         ]
         rng = np.random.default_rng([handle.row["seed"], niche, number])
         ground = Ground(handle.landscape, handle.limits, handle.niche(niche), handle.scale)
-        proposals = breed(ground, own, handle.points(before), guides, count, rng, handle.guests(before, niche))
+        proposals = breed(ground, before, handle.points(before), guides, count, rng)
         return r.Bred(
             offspring=[
                 r.Offspring(

@@ -30,11 +30,11 @@ def landscape_of(objective: str = "macs") -> Landscape:
     return Landscape(SPACE, CIFAR100, None, objective, Path("no tables"), "params")  # type: ignore[arg-type]
 
 
-def members_of(landscape: Landscape, genotypes: list[tuple[int, ...]]) -> list[Member]:
+def members_of(landscape: Landscape, genotypes: list[tuple[int, ...]], niche: int = 0) -> list[Member]:
     costs, params = landscape.costs(genotypes).values.tolist(), landscape.params(genotypes).tolist()
     scores = landscape.scores(genotypes).score.tolist()
     return [
-        Member(SPACE.format(g), g, 0, 1, score, cost, size, "test", "test")
+        Member(SPACE.format(g), g, niche, 1, score, cost, size, "test", "test")
         for g, score, cost, size in zip(genotypes, scores, costs, params, strict=True)
     ]
 
@@ -97,8 +97,11 @@ def test_all_that_is_bred_is_new_canonical_in_the_niche_and_within_the_limits(
     known = landscape.candidates(limits)
     niches = partition(known.params)[0]
     niche = niches[at % len(niches)]
-    own = known.genotypes[(known.params >= niche.low) & (known.params < niche.high)][:first]
-    members = members_of(landscape, [tuple(g) for g in own.tolist()])
+    inside = (known.params >= niche.low) & (known.params < niche.high)
+    members = members_of(landscape, [tuple(g) for g in known.genotypes[inside][:first].tolist()], niche.index)
+    if niche.index > 0 and first:  # whatever was found next door is found again nowhere
+        below = known.genotypes[known.params < niche.low][-first:]
+        members += members_of(landscape, [tuple(g) for g in below.tolist()], niche.index - 1)
     front = known.scale.objectives([m.score for m in members], [m.cost for m in members])
     ground = Ground(landscape, limits, niche, known.scale)
     bred = [p.genotype for p in breed(ground, members, front, [], 9, np.random.default_rng(seed))]

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+from llmnas_mcp.search.members import Member
+from llmnas_mcp.search.predicting import LEAST_ERROR, Guide, effects, predict
+from llmnas_mcp.spaces import Genotype, Space
+
+CONV = {"0->1": "nor_conv_3x3"}
+
+
+def member(space: Space, genotype: Genotype, score: float) -> Member:
+    return Member(space.format(genotype), genotype, 0, 1, score, 1.0, 1, "computed", "computed")
+
+
+def at_first_edges(space: Space, operations: Genotype) -> Genotype:
+    rest = space.parse(space.example)[len(operations) :]
+    return (*operations, *rest)
+
+
+@pytest.fixture
+def members(space: Space) -> list[Member]:
+    """All choices at the first two edges; the score follows the first, but for one architecture that is better."""
+    cells = [at_first_edges(space, pair) for pair in product(range(5), repeat=2)]
+    return [member(space, cell, 0.1 * cell[0] + 0.3 * (cell[:2] == (2, 2))) for cell in cells]
+
+
+def test_a_rule_counts_for_every_architecture_that_shows_its_pattern(space: Space) -> None:
+    cells = [at_first_edges(space, (operation,)) for operation in range(5)]
+    shows = [space.words[0][cell[0]] == CONV["0->1"] for cell in cells]
+    assert sum(shows) == 1
+    assert effects(space, cells, [Guide(CONV, 0.2), Guide(CONV, 0.1)]) == pytest.approx(0.3 * np.array(shows))
+    assert effects(space, cells, []).tolist() == [0.0] * 5
+
+
+def test_rules_that_explain_the_niche_are_what_is_predicted_there(space: Space) -> None:
+    cells = [at_first_edges(space, pair) for pair in product(range(5), repeat=2)]
+    guides = [Guide(CONV, 0.2)]
+    scores = 0.5 + effects(space, cells, guides)
+    known = [member(space, cell, score) for cell, score in zip(cells, scores, strict=True)]
+    unlike = [(*cell[:2], *((operation + 2) % 5 for operation in cell[2:])) for cell in cells]
+    predicted, error = predict(space, unlike, known, 0, guides)
+    assert predicted == pytest.approx(0.5 + effects(space, unlike, guides), abs=0.02)
+    assert (error <= LEAST_ERROR).all()
+
+
+def test_the_like_of_a_good_architecture_is_expected_to_be_good_where_no_rule_says_so(
+    space: Space, members: list[Member]
+) -> None:
+    best = max(members, key=lambda m: m.score).genotype
+    beside, far = (*best[:5], (best[5] + 1) % 5), (0, 0, *((operation + 1) % 5 for operation in best[2:]))
+    (at_best, near, away), (no_error, some, most) = predict(space, [best, beside, far], members, 0, [])
+    assert at_best > near > away
+    assert no_error < some < most
+
+
+def test_what_other_niches_found_counts_too(space: Space, members: list[Member]) -> None:
+    best = max(members, key=lambda m: m.score)
+    elsewhere = [replace(m, niche=int(m != best)) for m in members]
+    own = [replace(best, genotype=at_first_edges(space, (0, 0)), score=0.1), *elsewhere]
+    plain, bent = (predict(space, [best.genotype], known, 0, [])[0][0] for known in (own[:1], own))
+    assert bent > plain
+
+
+def test_a_prediction_does_not_depend_on_the_order_of_what_is_known(space: Space, members: list[Member]) -> None:
+    asked = [m.genotype for m in members[::3]]
+    one, other = predict(space, asked, members, 0, []), predict(space, asked, members[::-1], 0, [])
+    assert one[0] == pytest.approx(other[0])
+    assert one[1] == pytest.approx(other[1], abs=1e-6)
