@@ -21,6 +21,7 @@ _SCRIPTS = (
     "vendor/plot.umd.min.js",
     "core.js",
     "cell.js",
+    "chain.js",
     "front.js",
     "table.js",
     "curves.js",

@@ -27,7 +27,7 @@ from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.instruments import Progress
 from llmnas_mcp.search.members import REFERENCE, Member, front_members
 from llmnas_mcp.search.service import Laboratory
-from llmnas_mcp.spaces import Space
+from llmnas_mcp.spaces import Genotype, Space
 
 NAMES = {"macs": "MACs", "params": "parameters"}  # of objectives that need no device
 MOST_STEPS = 400  # of the curve of hypervolume
@@ -209,7 +209,7 @@ def _placer(space: Space, number: dict[str, int]) -> Callable[[str], int | str]:
 def _columns(
     lab: Laboratory, handle: SearchHandle, members: Sequence[Member], place: Callable[[str], int | str]
 ) -> dict[str, Any]:
-    """The members in the order they were evaluated. `genotype` has a digit, of base 36, for each position."""
+    """The members in the order they were evaluated; `genotype` as of `_digits`."""
     costs = handle.landscape.costs([m.genotype for m in members])
     errors = [None if np.isnan(e) else _short(e) for e in costs.errors]
     origins = lab.origins(handle.search_id)
@@ -219,7 +219,8 @@ def _columns(
     reasons, reason = _numbered([origin.reason for origin in own])
     return {
         "architecture": [m.architecture for m in members],
-        "genotype": ["".join(_DIGITS[choice] for choice in m.genotype) for m in members],
+        "short": [handle.space.short(m.genotype) for m in members],
+        "genotype": [_digits(handle.space, m.genotype) for m in members],
         "niche": [m.niche for m in members],
         "round": [m.round for m in members],
         "score": [_short(m.score) for m in members],
@@ -235,6 +236,13 @@ def _columns(
         "reasons": reasons,
         "reason": reason,
     }
+
+
+def _digits(space: Space, genotype: Genotype) -> str:
+    """A digit, of base 36, for each position; a dash where it does not matter."""
+    active = set(space.active(space.chosen(genotype)))
+    places = zip(space.positions, genotype, strict=True)
+    return "".join(_DIGITS[choice] if name in active else "-" for name, choice in places)
 
 
 def _numbered(values: Sequence[Any]) -> tuple[list[Any], list[int]]:
@@ -269,7 +277,7 @@ def _coverage(
         ],
         "edges": [_short(edge) for edge in edges],
         "ranges": spread([m.cost for m in members], edges).counts,
-        "space": spread(handle.candidates.costs, edges).counts,
+        "space": spread(handle.candidates.costs, edges).counts if handle.candidates.complete else None,
     }
 
 

@@ -147,7 +147,7 @@ def dataset_for(space: Space, name: str, data: Path) -> Dataset:
     """A dataset the space's networks are built for, or one with an imported table; raises UnknownNameError else."""
     names = {*(space.datasets or DATASETS), *(t.dataset for t in imported_tables(data) if t.space == space.name)}
     if name not in names:
-        raise UnknownNameError("dataset", name, names)
+        raise UnknownNameError("dataset", name, names, f"Networks of {space.name} are for these: name one as dataset.")
     return dataset_shape(name)
 
 

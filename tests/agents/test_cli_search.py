@@ -177,6 +177,7 @@ def test_energy_is_an_objective_where_it_was_published(llmnas: Run) -> None:
     assert "eyeriss" in refused.stderr
 
 
+@pytest.mark.thorough
 def test_a_search_for_few_parameters_needs_no_device(llmnas: Run, tmp_path: Path) -> None:
     arguments = ("--space", "nasbench201", "--objective", "params", "--max-macs", "100", "--evaluations", "40")
     done = llmnas("search", *arguments, "--out", str(tmp_path / "out"))
@@ -263,6 +264,7 @@ def test_a_search_in_a_space_with_an_atlas_never_imports_torch(tmp_path: Path) -
     assert done.stderr.strip() == "False"
 
 
+@pytest.mark.thorough
 def test_a_search_runs_through_a_server_of_its_own_over_stdio(llmnas: Run, quick: tuple[Path, dict[str, Any]]) -> None:
     there = parsed(llmnas("search", *QUICK, "--json", "--server", "stdio"))
     assert timeless(there) == timeless(quick[1])

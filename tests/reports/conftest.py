@@ -38,7 +38,7 @@ def play(lab: Laboratory, rounds: int, **settings: Any) -> str:
 
 def rows(page: Any) -> list[str]:
     """The architectures in the table, in its order."""
-    found: list[str] = page.locator("#table tbody .arch").all_text_contents()
+    found: list[str] = page.locator("#table tbody .arch").evaluate_all("all => all.map((one) => one.title)")
     return found
 
 

@@ -13,14 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmnas_mcp.pareto import ranks_of
-from llmnas_mcp.search.members import Member
+from llmnas_mcp.search.members import Member, front_members
 from llmnas_mcp.search.service import Laboratory
-from llmnas_mcp.spaces import get_space
+from llmnas_mcp.spaces import get_space, registry
 from llmnas_mcp.spaces.nasbench201.encoding import OPERATIONS, POSITIONS
 from llmnas_mcp.spaces.nasbench201.topology import topology
-from tests.reports.conftest import Opened, rows
+from tests.reports.conftest import Opened, play, rows
 from tests.thorough import examples
 
+ROOT = Path(__file__).parents[2]
 SPACE = get_space("nasbench201")
 CELLS = st.tuples(*(st.integers(0, len(OPERATIONS) - 1) for _ in POSITIONS))
 
@@ -303,3 +304,29 @@ def test_the_figure_is_saved_as_svg_and_png(open_report: Opened, searched: tuple
                 assert b"var(" not in content
                 assert b"layer-niche-1" in content
                 assert b"layer-niche-0" not in content
+
+
+@pytest.mark.parametrize("name", ["fbnet", "tinynet"])
+def test_a_network_that_is_no_cell_is_drawn_position_by_position(
+    open_report: Opened, lab: Laboratory, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name == "tinynet":
+        monkeypatch.setattr(registry, "_of_process", {})
+        registry.add_for_process(f"{ROOT}/examples/tinynet.py:TinyNet")
+    where: dict[str, Any] = {"space": name, "dataset": "cifar100", "device": None, "objective": "macs"}
+    search_id = play(lab, 2, **where, niches=2, offspring=3, scored_by="params")
+    space, (handle, members) = get_space(name), lab.members(search_id)
+    best = front_members(members, handle.scale)
+    with open_report(lab, search_id) as page:
+        assert rows(page) == [m.architecture for m in best]
+        assert page.locator("#table tbody .arch").all_text_contents() == [space.short(m.genotype) for m in best]
+        read = "all => all.map((one) => `${one.dataset.position}=${one.dataset.op}`)"
+        for row, member in zip(page.locator("#table tbody tr").all(), best, strict=True):
+            shown = ",".join(row.locator("svg.cell [data-op]").evaluate_all(read))
+            assert shown == member.architecture  # the positions that matter, in their order
+        page.mouse.move(*centre(page, members.index(best[-1])))
+        assert page.locator("#tip svg.cell rect").count() == shown.count("=")
+        assert "cell" not in page.locator("main").inner_text().lower().replace("cancelled", "")
+        listed = name == "tinynet"
+        assert ("grey: all that can run" in page.locator("#ranges-caption").inner_text()) == listed
+        assert page.locator("#lineage-plot svg.cell").count() > 0

@@ -52,6 +52,7 @@ def shipped(measured_once: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, 
     return tuple(atlas.load(measured_once / atlas.file_name(SPACE, TINY)).genotypes[0].tolist())
 
 
+@pytest.mark.thorough
 def test_a_dataset_without_atlas_is_scored_live_and_its_sample_kept(tmp_path: Path) -> None:
     steps = Steps()
     first = score_of(SPACE, LIVE, dataset=TINY, data=tmp_path, progress=steps)

@@ -110,6 +110,7 @@ def test_who_asks_for_no_more_leaves_no_process(tmp_path: Path, by: Counting) ->
     assert children() == before
 
 
+@pytest.mark.thorough
 def test_an_architecture_that_ends_its_process_is_named_and_the_others_go_on(
     tmp_path: Path, by: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +137,7 @@ def test_few_are_measured_here_unless_processes_are_there_already(tmp_path: Path
     assert by.asked == CELLS + CELLS[:3]
 
 
+@pytest.mark.thorough
 def test_one_core_needs_no_second_process(tmp_path: Path) -> None:
     alone = Counting(1)
     dict(measure_all(SPACE, CELLS, TINY, NAMES, tmp_path, by=alone))

@@ -63,6 +63,7 @@ def test_the_effect_of_an_operation_on_an_edge_is_found_first_with_its_sign(
     assert strongest.confidence > 0.99
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", [0.2, -0.2])
 def test_the_interval_of_a_lone_effect_holds_the_truth(size: float) -> None:
     held = []

@@ -120,6 +120,7 @@ async def test_a_cancelled_submission_leaves_what_it_scored_in_the_search(tmp_pa
         assert len(gate.measured) == STEPS
 
 
+@pytest.mark.thorough
 async def test_a_submission_counts_every_architecture_once_it_is_in_the_search(tmp_path: Path) -> None:
     steps = Steps()
     with gate_in(tmp_path) as gate:

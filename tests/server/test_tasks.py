@@ -110,6 +110,7 @@ async def test_a_cancelled_task_stops_and_says_how_many_of_how_many_are_kept_and
     assert len(gate.measured) == STEPS
 
 
+@pytest.mark.thorough
 async def test_another_server_on_the_store_tells_of_a_task_and_can_have_it_cancelled(
     tmp_path: Path, gate: Gate
 ) -> None:
@@ -124,6 +125,7 @@ async def test_another_server_on_the_store_tells_of_a_task_and_can_have_it_cance
     assert len(gate.measured) == 2
 
 
+@pytest.mark.thorough
 async def test_the_outcome_is_there_after_the_server_was_started_anew(tmp_path: Path, gate: Gate) -> None:
     gate.let()
     async with live(tmp_path) as client:

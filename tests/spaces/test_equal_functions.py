@@ -208,6 +208,7 @@ def test_counted_by_what_they_compute_there_are_5260_functions_and_these_are_the
     assert all(len({SPACE.canonical(cell) for cell in same}) == 1 for same in found.values())
 
 
+@pytest.mark.thorough
 def test_as_pooling_is_linear_there_are_but_5044_functions() -> None:
     found = functions(linear_pool)
     several = [same for same in found.values() if len({SPACE.canonical(cell) for cell in same}) > 1]

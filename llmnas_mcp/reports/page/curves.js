@@ -37,25 +37,27 @@ function drawCurves() {
 
 function drawCoverage() {
   const { niches, edges, ranges, space } = data.coverage;
+  const listed = niches.every((niche) => niche.size !== null);
+  const evaluated = d3.sum(niches, (niche) => niche.members);
   const name = (niche, i) => `${i}: ${(niche.low / 1e6).toFixed(2)}–${(niche.high / 1e6).toFixed(2)} M`;
   plotInto("niches-plot", {
     height: 60 + 30 * niches.length,
     marginLeft: 104,
     marginRight: 90,
     marginBottom: 42,
-    ariaLabel: "Part of each niche that was evaluated",
-    x: { label: "evaluated part of the niche →", domain: [0, 1], tickFormat: "%", ticks: 5 },
+    ariaLabel: listed ? "Part of each niche that was evaluated" : "Part of the evaluations in each niche",
+    x: { label: listed ? "evaluated part of the niche →" : "part of the evaluations →", domain: [0, 1], tickFormat: "%", ticks: 5 },
     y: { label: null, domain: niches.map(name) },
     marks: [
       Plot.barX(niches, { x: () => 1, y: name, fill: "var(--line)", fillOpacity: 0.6 }),
-      Plot.barX(niches, { x: (n) => n.members / Math.max(1, n.size), y: name, fill: (_, i) => nicheColour(i) }),
-      Plot.text(niches, { x: () => 1, y: name, text: (n) => `${n.members} of ${n.size.toLocaleString("en")}`, textAnchor: "start", dx: 6, fill: "currentColor" }),
+      Plot.barX(niches, { x: (n) => n.members / Math.max(1, listed ? n.size : evaluated), y: name, fill: (_, i) => nicheColour(i) }),
+      Plot.text(niches, { x: () => 1, y: name, text: (n) => `${n.members} of ${(listed ? n.size : evaluated).toLocaleString("en")}`, textAnchor: "start", dx: 6, fill: "currentColor" }),
     ],
     color: { type: "identity" },
   });
   const reached = niches.filter((niche) => niche.members).length;
   caption("niches-caption", "Figure 3. Niches by number of parameters.", `${reached} of ${plural(niches.length, "niche")} reached.`);
-  asTable("niches-plot", "Niches", ["niche", "parameters", "can run", "evaluated", "on the front", "rules in force"], niches.map((n, i) => [String(i), `${millions(n.low)} to ${millions(n.high)}`, ...[n.size, n.members, n.front, n.rules].map(String)]));
+  asTable("niches-plot", "Niches", ["niche", "parameters", ...(listed ? ["can run"] : []), "evaluated", "on the front", "rules in force"], niches.map((n, i) => [String(i), `${millions(n.low)} to ${millions(n.high)}`, ...[...(listed ? [n.size] : []), n.members, n.front, n.rules].map(String)]));
 
   const part = (counts) => counts.map((count) => count / Math.max(1, d3.sum(counts)));
   const bars = (counts, options) => Plot.rectY(part(counts), { x1: (_, i) => edges[i], x2: (_, i) => edges[i + 1], y: (p) => p, ...options });
@@ -67,8 +69,8 @@ function drawCoverage() {
     ariaLabel: "Ranges of cost that were reached",
     x: { label: `${data.search.objective} (${unit}) →` },
     y: { label: "↑ part of the networks", tickFormat: "%", grid: true },
-    marks: [bars(space, { fill: "var(--line)", inset: 0 }), bars(ranges, { fill: "var(--niche-0)", insetLeft: 5, insetRight: 5 })],
+    marks: [...(space ? [bars(space, { fill: "var(--line)", inset: 0 })] : []), bars(ranges, { fill: "var(--niche-0)", insetLeft: 5, insetRight: 5 })],
   });
-  caption("ranges-caption", `Figure 4. Ranges of ${data.search.objective}.`, `${ranges.filter(Boolean).length} of ${ranges.length} reached. Blue: evaluated networks; grey: all that can run within the limits.`);
-  asTable("ranges-plot", `Ranges of ${data.search.objective}`, [`from (${unit})`, `to (${unit})`, "evaluated", "can run"], ranges.map((count, i) => [number(edges[i], 4), number(edges[i + 1], 4), String(count), space[i].toLocaleString("en")]));
+  caption("ranges-caption", `Figure 4. Ranges of ${data.search.objective}.`, `${ranges.filter(Boolean).length} of ${ranges.length} reached. Blue: evaluated networks${space ? "; grey: all that can run within the limits" : ""}.`);
+  asTable("ranges-plot", `Ranges of ${data.search.objective}`, [`from (${unit})`, `to (${unit})`, "evaluated", ...(space ? ["can run"] : [])], ranges.map((count, i) => [number(edges[i], 4), number(edges[i + 1], 4), String(count), ...(space ? [space[i].toLocaleString("en")] : [])]));
 }

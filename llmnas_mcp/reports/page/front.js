@@ -189,7 +189,7 @@ function showTip(member, near = null) {
     ...accuracyFacts(member),
   ];
   tip.replaceChildren(
-    drawCell(M.genotype[member], { width: 270, height: 118, labels: true }),
+    drawNetwork(M.genotype[member], { width: 270, height: 118, labels: true }),
     make("code", {}, architecture(member)),
     make("dl", {}, facts.map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)])),
     make("p", { class: "hint" }, matchMedia("(hover: none)").matches ? "Tap it again to copy the architecture" : "Click to copy the architecture"),

@@ -10,7 +10,7 @@ function effectText({ effect, target }) {
 function evidenceOf(writing) {
   const shown = writing.evidence.map((place) =>
     typeof place === "number"
-      ? button(drawCell(M.genotype[place], { width: 50, height: 24 }), () => copy(M.architecture[place]), { "aria-label": `Copy ${M.architecture[place]}`, title: M.architecture[place] })
+      ? button(drawNetwork(M.genotype[place], { width: 50, height: 24 }), () => copy(M.architecture[place]), { "aria-label": `Copy ${M.architecture[place]}`, title: M.architecture[place] })
       : make("code", {}, place),
   );
   return make("span", { class: "evidence" }, shown);

@@ -51,7 +51,7 @@ function drawLineage(member) {
   const nodes = family.map((i) => {
     const [x, y] = where.get(i);
     const parents = M.parents[i].filter((parent) => typeof parent === "number").map((parent) => M.genotype[parent]);
-    const drawn = drawCell(M.genotype[i], { width: cell - 8, height: tall - 6, parents });
+    const drawn = drawNetwork(M.genotype[i], { width: cell - 8, height: tall - 6, parents });
     fill(drawn, { x: x + 4, y: y + 3 }, []);
     return makeSvg("g", { "data-member": i },
       makeSvg("rect", { x, y, width: cell, height: tall, rx: 6, fill: "var(--paper)", stroke: i === member ? "var(--ink)" : nicheColour(M.niche[i]), "stroke-width": i === member ? 2 : 1 }),

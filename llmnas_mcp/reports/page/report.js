@@ -18,7 +18,7 @@ function drawWords() {
     at("truth").textContent = `${of}, the front reaches ${percent(t.share)} of the best hypervolume${random}. Its most accurate network: ${t.error == null ? "" : "about "}${t.best_accuracy.toFixed(2)} %.${t.error != null ? " Estimates are a little too kind to most searches." : ""}`;
   }
   document.querySelector(".unit").textContent = unit;
-  caption("front-caption", "Figure 1. All evaluated networks.", `Solid line: the front, which no other network beats in both score and ${s.objective}. Rings: networks that the errors of these may have kept off it. ${data.exact ? "Dashed: the front of all architectures of the space under the same scores. " : ""}${s.max_cost === null ? "" : `Dotted: the limit of ${number(s.max_cost)} ${unit}. `}Point at a network to see its cell; click to copy it.`);
+  caption("front-caption", "Figure 1. All evaluated networks.", `Solid line: the front, which no other network beats in both score and ${s.objective}. Rings: networks that the errors of these may have kept off it. ${data.exact ? "Dashed: the front of all architectures of the space under the same scores. " : ""}${s.max_cost === null ? "" : `Dotted: the limit of ${number(s.max_cost)} ${unit}. `}Point at a network to see its ${GRAPH ? "cell" : "positions"}; click to copy it.`);
   document.querySelector("#table caption").append(make("span", {}, make("b", {}, "Table 1."), ` Networks with their score (up) and ${s.objective} (down). The architecture is a button that copies it. Rank 1 is the front, 2 the front of the rest, and so on.${M.sources.length === 1 ? ` Source of the ${s.objective}: ${costError(0).join(", ")}.` : ""}`));
 }
 
@@ -71,7 +71,7 @@ function draw() {
 drawWords();
 drawFacts();
 if (M.cost.length) {
-  drawOperations();
+  drawLegend();
   drawLayers();
   drawChoices();
   drawHead();

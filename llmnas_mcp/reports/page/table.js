@@ -2,11 +2,11 @@
 // The table of networks: the front first, the others on request, a page at a time.
 
 const COLUMNS = [
-  { key: "drawn", text: "cell", cell: (i) => drawCell(M.genotype[i]) },
+  { key: "drawn", text: GRAPH ? "cell" : "network", cell: (i) => drawNetwork(M.genotype[i]) },
   { key: "score", text: "score", number: true, cell: (i) => score(M.score[i]), value: (i) => M.score[i] },
   { key: "cost", text: `${data.search.objective} (${unit})`, number: true, cell: (i) => number(M.cost[i], 4), value: (i) => M.cost[i] },
   ...(data.truth ? [{ key: "accuracy", text: data.truth.error == null ? "accuracy" : "accuracy, estimated", number: true, cell: (i) => accuracyFacts(i)[0]?.[1] ?? "", value: (i) => accuracyOf.get(i)?.accuracy ?? -1 }] : []),
-  { key: "architecture", text: "architecture", cell: (i) => button(architecture(i), () => copy(M.architecture[i]), { class: "arch", title: "Copy" }), value: (i) => M.architecture[i] },
+  { key: "architecture", text: "architecture", cell: (i) => button(M.short[i], () => copy(M.architecture[i]), { class: "arch", title: M.architecture[i] }), value: (i) => M.architecture[i] },
   { key: "params", text: "params (M)", number: true, cell: (i) => (M.params[i] / 1e6).toFixed(3), value: (i) => M.params[i] },
   { key: "niche", text: "niche", cell: (i) => [swatch(nicheColour(M.niche[i])), String(M.niche[i])], value: (i) => M.niche[i] },
   { key: "rank", text: "rank", number: true, cell: (i) => String(M.rank[i]), value: (i) => M.rank[i] },
