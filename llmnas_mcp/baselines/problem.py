@@ -54,22 +54,24 @@ class Problem:
         beyond the budget.
         """
         own = self.canonical(genotypes)
+        costs = self.costs(own)
         points = np.full((len(own), 2), np.inf)
-        for i, (genotype, cost) in enumerate(zip(own, self.costs(own).tolist(), strict=True)):
+        room = self.budget - len(self.paid)
+        new = [g for g, cost in zip(own, costs, strict=True) if not np.isnan(cost) and g not in self.paid]
+        new = list(dict.fromkeys(new))[:room]
+        # All at once: what must be measured is measured on all cores.
+        found = dict(zip(new, map(tuple, self.landscape.points(new, self.scale).tolist()), strict=True)) if new else {}
+        for i, (genotype, cost) in enumerate(zip(own, costs, strict=True)):
             self._asked += 1
             if not np.isnan(cost):
                 if genotype not in self.paid:
-                    if len(self.paid) >= self.budget:
+                    if genotype not in found:
                         raise BudgetUsed
-                    self.paid[genotype] = self._point(genotype, cost)
+                    self.paid[genotype] = found[genotype]
                 points[i] = self.paid[genotype]
         if len(self.paid) >= self.budget or self._asked > PATIENCE * (self.budget + 100):
             raise BudgetUsed
         return points
-
-    def _point(self, genotype: Genotype, cost: float) -> tuple[float, float]:
-        (point,) = self.scale.objectives(list(self.landscape.scores([genotype]).score), [cost])
-        return float(point[0]), float(point[1])
 
     @property
     def architectures(self) -> list[Genotype]:
