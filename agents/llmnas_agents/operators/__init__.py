@@ -27,6 +27,8 @@ WITHOUT_NICHES = ("plain-prompt", "latency-prompt")
 def _of_package(name: str, found: object) -> type[Operator]:
     if not isinstance(found, type) or not issubclass(found, Operator):
         raise ValueError("it is no subclass of llmnas_agents.operators.Operator.")
+    if missing := sorted(getattr(found, "__abstractmethods__", ())):
+        raise ValueError(f"it has no {' and no '.join(missing)}.")
     if found.name != name:
         raise ValueError(f"its name is {found.name!r} there. Both names must be the same.")
     return found
