@@ -32,4 +32,4 @@ async def test_each_call_has_a_pace_of_its_own_and_one_that_is_done_nothing_left
     clock = Clock()
     left = Left(said.append, clock)
     await heard(left, clock, (0, 1), (LOG, 99), (3 * LOG, 100), (100 * LOG, 1), (101 * LOG, 51))
-    assert said == ["scored 99 of 100, about 0 s left", "scored 51 of 100, about 15 s left"]
+    assert said == ["scored 51 of 100, about 15 s left"]

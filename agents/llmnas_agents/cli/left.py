@@ -8,6 +8,7 @@ from time import monotonic
 from llmnas_agents.cli.shared import err
 
 TERMINAL, LOG = 0.5, 15.0  # seconds between two lines: one that is replaced, or one more
+SOON = 5.0  # seconds; what is done by then needs no word
 
 
 class Left:
@@ -27,6 +28,8 @@ class Left:
         self._done = progress
         if total and self._first < progress < total and now - self._shown >= self._every:
             left = (now - self._began) / (progress - self._first) * (total - progress)
+            if left < SOON:
+                return
             self._shown = now
             self._show(f"{message or f'{progress:.0f} of {total:.0f} done'}, about {span(left)} left")
 
