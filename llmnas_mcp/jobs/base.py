@@ -14,12 +14,12 @@ class Job:
     """A function at the top of a module, and what it is called with.
 
     Arguments and the value it returns are plain, as JSON has them: a tuple arrives as a list, a float to the last bit.
-    limit: seconds, from when a process is asked, its start included.
+    limit: seconds, from when a process is asked, its start included; None for as long as it takes.
     """
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...] = ()
-    limit: float = LIMIT
+    limit: float | None = LIMIT
 
 
 @dataclass(frozen=True)

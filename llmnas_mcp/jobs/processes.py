@@ -36,6 +36,7 @@ EACH = 1 << 30  # bytes of memory that there must be for each process; one with 
 _BEGIN = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from llmnas_mcp.jobs.worker import main; main()"
 # Processes share the cores: threads in each would only get in each other's way, and sums would differ in the last bit.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+_MARK = "LLMNAS_JOB"  # in the environment of a process that does jobs
 
 
 class Processes:
@@ -202,7 +203,7 @@ class _Process:
             [sys.executable, "-P", "-c", _BEGIN, json.dumps(sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | _ONE_THREAD,
+            env=os.environ | _ONE_THREAD | {_MARK: "1"},
             # Ctrl-C is for the program alone, which then ends this.
             start_new_session=os.name == "posix",
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
@@ -223,9 +224,10 @@ class _Process:
         call = [job.function.__module__, job.function.__qualname__, job.arguments]
         line = json.dumps(call).encode() + b"\n"
         self._at = job
-        timer = threading.Timer(job.limit, self._end_late, [job])
+        timer = threading.Timer(job.limit or 0, self._end_late, [job])
         timer.daemon = True
-        timer.start()
+        if job.limit is not None:
+            timer.start()
         answer = None
         try:
             self._popen.stdin.write(line)
@@ -296,9 +298,9 @@ def _told(code: int) -> str:
 def cores() -> int:
     """How many processes are worth starting: the cores this one may use, and the memory there is for them.
 
-    One in a process that multiprocessing started: then it is one of many already.
+    One in a process that does jobs, or that multiprocessing started: it is one of many already.
     """
-    if multiprocessing.parent_process() is not None:
+    if _MARK in os.environ or multiprocessing.parent_process() is not None:
         return 1
     count = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     with suppress(OSError, ValueError):  # a container's share; "max" where there is none

@@ -154,12 +154,16 @@ def test_a_method_that_quits_or_raises_what_cannot_be_sent_fails_alone(
 
 
 @pytest.mark.thorough
-def test_a_method_that_ends_its_process_is_named(llmnas: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_method_that_ends_its_process_fails_alone(
+    llmnas: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "ends.py").write_text("import os\ndef now(problem, seed):\n    os._exit(1)\n")
     monkeypatch.chdir(tmp_path)
-    done = llmnas(*QUICK, "--methods", "ends:now", "--out", "out", check=False)
+    done = llmnas(*QUICK, "--methods", "ends:now,random", "--out", "out", check=False)
     assert done.returncode == 1
-    assert "A process of the bench was killed, at ends:now." in done.stderr
+    assert "ends~now-20-0: Its process ended: it exited with 1." in done.stderr
+    assert "2 of 4 runs failed" in done.stderr
+    assert [row["method"] for row in rows(tmp_path / "out")] == ["random"] * 2
 
 
 @pytest.mark.thorough

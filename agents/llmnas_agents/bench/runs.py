@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from llmnas_agents.bench.job import work
 from llmnas_agents.bench.plan import Job, Plan, Row
 from llmnas_mcp.errors import LabError, leaves
+from llmnas_mcp.jobs import Failed, Processes
+from llmnas_mcp.jobs import Job as Task
 
 ROWS, PLAN = "runs.jsonl", "plan.json"
 Told = Callable[[Job, str | None], None]
@@ -39,16 +37,17 @@ def run_plan(
         todo = [job for job in jobs if job.key not in done]
         begin(len(jobs) - len(todo))
         failed: dict[str, str] = {}
-        with (out / ROWS).open("a", encoding="utf-8") as file:
-            for job, outcome in _work(plan, todo, out / "stores", processes):
+        rows, outcomes = (out / ROWS).open("a", encoding="utf-8"), _work(plan, todo, out / "stores", processes)
+        with rows as file, closing(outcomes):
+            for job, outcome in outcomes:
                 if isinstance(outcome, str):
                     failed[job.key] = outcome
                 else:
                     before = judges.setdefault((job.dataset, job.device), outcome["judge"])
                     if outcome["judge"] != before:
                         raise LabError(
-                            f"{out} holds runs on {job.device}, {job.dataset} that were judged by {before}, now it is"
-                            f" {outcome['judge']}: they cannot be compared. Name another folder with --out."
+                            f"{out} holds runs on {job.device}, {job.dataset} that were judged by {before}, now it"
+                            f" is {outcome['judge']}: they cannot be compared. Name another folder with --out."
                         )
                     done[job.key] = {"key": job.key, **outcome}
                     file.write(json.dumps(done[job.key]) + "\n")
@@ -57,60 +56,23 @@ def run_plan(
         return [done[job.key] for job in jobs if job.key in done], failed
 
 
-def _work(plan: Plan, jobs: list[Job], stores: Path, processes: int) -> Iterator[tuple[Job, Row | str]]:
-    """Each run's row, or why there is none, as they end."""
-    if not jobs:
-        return
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the processes share the cores, each with small matrices
+def _work(plan: Plan, jobs: list[Job], stores: Path, processes: int) -> Generator[tuple[Job, Row | str], None, None]:
+    """Each run's row, or why there is none, as they end; closed early, it ends what is under way."""
     content = plan.model_dump_json()
-    pool = ProcessPoolExecutor(min(processes, len(jobs)), multiprocessing.get_context("spawn"), _begin_process)
-    left = iter(jobs)
-    under_way: dict[Future[Row | str], Job] = {}
-    try:
-        while True:
-            # No more are given out than are worked on, so that an end comes soon.
-            while len(under_way) < 2 * processes and (job := next(left, None)) is not None:
-                under_way[pool.submit(_outcome, content, job, stores)] = job
-            if not under_way:
-                break
-            for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-                job = under_way.pop(future)
-                try:
-                    yield job, future.result()
-                except BrokenProcessPool:
-                    methods = ", ".join(dict.fromkeys(one.method for one in (job, *under_way.values())))
-                    raise LabError(
-                        f"A process of the bench was killed, at {methods}. Nothing is lost: run the same again, without"
-                        " a method that ends its process."
-                    ) from None
-    except BaseException:
-        for process in multiprocessing.active_children():
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+    asked = [Task(_outcome, (content, asdict(job), str(stores)), limit=None) for job in jobs]
+    with closing(Processes(processes)) as engine, closing(engine.run(asked)) as answers:
+        for index, answer in answers:
+            ended = f"Its process ended: {answer.why}." if isinstance(answer, Failed) else None
+            yield jobs[index], ended or answer
 
 
-def _outcome(plan: str, job: Job, stores: Path) -> Row | str:
+def _outcome(plan: str, job: dict[str, Any], stores: str) -> Row | str:
     """A run's row, or why there is none: a method from outside may raise anything, and the other runs go on."""
     try:
-        return work(plan, job, stores)
+        return work(plan, Job(**job), Path(stores))
     except BaseException as error:  # noqa: BLE001 - also SystemExit, which would end the bench without a word
         causes = leaves(error)
         return "; ".join(str(e) if isinstance(e, LabError) else f"{type(e).__name__}: {e}" for e in causes)
-
-
-def _begin_process() -> None:
-    """In each process: Ctrl-C is the bench's business, and when that is gone, however it went, this ends too."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def end() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=end, daemon=True).start()
 
 
 @contextmanager
