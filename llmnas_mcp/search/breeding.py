@@ -63,6 +63,10 @@ class Ground:
         """Which of so many parameters belong to the niche, shape (n,)."""
         return (params >= self.niche.low) & (params < self.niche.high)
 
+    def repaired(self, genotypes: Sequence[Genotype], rng: np.random.Generator) -> list[Genotype | None]:
+        """Each brought into the niche by random changes; None where that fails."""
+        return repair(self.landscape.space, genotypes, self.niche.low, self.niche.high, self.landscape.dataset, rng)
+
     def admitted(self, genotypes: Sequence[Genotype]) -> list[Genotype]:
         """Those in the niche and within the limits, in their order."""
         if not genotypes:
@@ -98,8 +102,10 @@ def breed(
         pool += _first(ground, tried | {p.genotype for p in pool}, count - len(pool), rng)
     if not pool:
         return []
-    space, costs = ground.landscape.space, ground.landscape.costs([p.genotype for p in pool]).values
-    scores, error = predict(space, [p.genotype for p in pool], members, niche, guides)
+    genotypes = [p.genotype for p in pool]
+    costs = ground.landscape.costs(genotypes).values
+    sizes = np.column_stack([ground.landscape.params(genotypes), costs])
+    scores, error = predict(ground.landscape.space, genotypes, sizes, members, niche, guides)
     possible = [ground.scale.objectives(list(np.clip(scores + step * error, 0, 1)), list(costs)) for step in STEPS]
     chosen = _most_promising(possible, front, count)
     others = [int(i) for i in rng.permutation(len(pool)) if i not in chosen]
@@ -124,14 +130,16 @@ def _first(ground: Ground, tried: set[Genotype], count: int, rng: np.random.Gene
 
 def _drawn(ground: Ground, tried: set[Genotype], count: int, rng: np.random.Generator) -> list[Genotype]:
     """Random architectures brought into the niche; those that get there, are within the limits and not tried."""
-    space, niche = ground.landscape.space, ground.niche
-    drawn = [space.canonical(tuple(row)) for row in space.sample(count, rng).tolist()]
-    found = [repair(space, genotype, niche.low, niche.high, ground.landscape.dataset, rng) for genotype in drawn]
+    space = ground.landscape.space
+    found = ground.repaired([space.canonical(tuple(row)) for row in space.sample(count, rng).tolist()], rng)
     return ground.admitted([genotype for genotype in found if genotype is not None and genotype not in tried])
 
 
 def _pool(ground: Ground, chosen: Sequence[Member], tried: set[Genotype], rng: np.random.Generator) -> list[Proposal]:
-    """Offspring of the chosen members that are allowed; a third by crossover, the rest by one to three mutations."""
+    """Offspring of the chosen members, brought into the niche, of which those within the limits are left.
+
+    A third comes by crossover, the rest by one to three mutations.
+    """
     space = ground.landscape.space
     genotypes = np.array([m.genotype for m in chosen])
     size = POOL_OF_BUILT if space.counted else POOL
@@ -143,9 +151,8 @@ def _pool(ground: Ground, chosen: Sequence[Member], tried: set[Genotype], rng: n
         children = np.where((mutations > step)[:, None], space.mutate(children, rng), children)
     children = np.where(crossed[:, None], space.crossover(genotypes[one], genotypes[other], rng), children)
     pool: dict[Genotype, Proposal] = {}
-    for i, row in enumerate(children.tolist()):
-        child = space.canonical(tuple(row))
-        if child not in tried and child not in pool:
+    for i, child in enumerate(ground.repaired([space.canonical(tuple(row)) for row in children.tolist()], rng)):
+        if child is not None and child not in tried and child not in pool:
             origin = (one[i], other[i]) if crossed[i] else (one[i],)
             operator: Operator = "crossover" if crossed[i] else "mutation"
             pool[child] = Proposal(child, operator, tuple(chosen[k].architecture for k in origin))

@@ -21,6 +21,8 @@ from llmnas_mcp.search.niches import Niche
 from llmnas_mcp.search.shares import share_out
 from llmnas_mcp.spaces import Space
 
+LATELY = 3  # rounds over which a niche's gains count
+
 
 @dataclass(frozen=True)
 class Round:
@@ -111,14 +113,35 @@ class SearchHandle:
         """The share of the unit square that the members dominate."""
         return hypervolume(self.points(members), REFERENCE)
 
+    def gained(self, members: Sequence[Member]) -> NDArray[np.float64]:
+        """What an evaluation in each niche added to the hypervolume of late, shape (niches,): down to 0.
+
+        What a niche evaluated in a round added is what would be missing without it when the round was done. The last
+        LATELY rounds count, each half as much as the next.
+        """
+        gained = np.zeros(len(self.niches))
+        points = self.points(members)
+        rounds, niches = (
+            np.array(each, dtype=int) for each in ([m.round for m in members], [m.niche for m in members])
+        )
+        newest = rounds.max(initial=0)
+        for number in range(max(1, newest - LATELY + 1), newest + 1):
+            gained /= 2
+            until = rounds <= number
+            reached = hypervolume(points[until], REFERENCE)
+            for niche in set(niches[rounds == number].tolist()):
+                own = (rounds == number) & (niches == niche)
+                gained[niche] += (reached - hypervolume(points[until & ~own], REFERENCE)) / own.sum()
+        return gained
+
     def shares(self, members: Sequence[Member]) -> list[int]:
         """How many evaluations each niche may use in the next round; what one cannot use goes to the others.
 
-        In proportion to its members on the merged front, plus a prior by the square root of its size, where that is
-        known (1 on average, at least 0.25, so that even a niche of one architecture has it tried).
+        In proportion to what they gained of late, as many parts in all as there are members on the merged front; plus a
+        prior by the square root of a niche's size, where that is known (1 on average, at least 0.25, so that even a
+        niche of one architecture has it tried).
         """
         tried = Counter(m.niche for m in members)
-        on_front = Counter(m.niche for m in front_members(members, self.scale))
         # No more than one call breeds or submits.
         capacity = [
             MOST_ARCHITECTURES if size is None else min(size - tried[k], MOST_ARCHITECTURES)
@@ -127,8 +150,9 @@ class SearchHandle:
         total = len(self.niches) * self.row["offspring"]
         total = min(total, self.row["evaluations"] - len(members))
         prior = np.sqrt([max(size or 0, 1) for size in self.sizes])
-        weights = np.maximum(prior / prior.mean(), 0.25) + [on_front[k] for k in range(len(capacity))]
-        return share_out(total, capacity, list(weights))
+        gained = self.gained(members)
+        parts = len(front_members(members, self.scale)) * gained / max(gained.sum(), 1e-12)
+        return share_out(total, capacity, list(np.maximum(prior / prior.mean(), 0.25) + parts))
 
     def round_under_way(self, members: Sequence[Member]) -> Round:
         """The round that is begun and not done; when every niche has used its share, the next one.

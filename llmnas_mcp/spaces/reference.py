@@ -9,9 +9,10 @@ smallest network of the space to the largest, both of which are in it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,7 +86,7 @@ def _covering(space: Space, dataset: Dataset) -> list[Genotype]:
     sizes = params(known)
     for bottom, top in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         nearest = known[int(np.abs(np.log(np.maximum(sizes, 1)) - np.log((bottom * top) ** 0.5)).argmin())]
-        found = repair(space, nearest, bottom, top, dataset, rng)
+        (found,) = repair(space, [nearest], bottom, top, dataset, rng)
         if found is not None:
             known.append(found)
             sizes = np.append(sizes, params([found]))
@@ -113,21 +114,38 @@ def descend(space: Space, start: Genotype, value: Callable[[Genotypes], NDArray[
 
 
 def repair(
-    space: Space, genotype: Genotype, low: float, high: float, dataset: Dataset, rng: np.random.Generator
-) -> Genotype | None:
-    """A genotype near this one with `low <= params < high`: random changes, of which those are kept that lead nearer.
+    space: Space,
+    genotypes: Sequence[Genotype],
+    low: float,
+    high: float,
+    dataset: Dataset,
+    rng: np.random.Generator,
+) -> list[Genotype | None]:
+    """For each genotype one near it with `low <= params < high`: random changes, kept where they lead nearer.
 
     None where TRIES of them do not get there.
     """
-    if low >= high:
-        return None
+    near = list(genotypes)
+    sizes = space.params(near, dataset) if near else np.empty(0, dtype=np.int64)
     middle = np.log(max(low + high, 2) / 2)
-    own = int(space.params([genotype], dataset)[0])
-    for _ in range(TRIES):
-        if low <= own < high and not space.constant(genotype):
-            return genotype
-        other = space.canonical(tuple(space.mutate([genotype], rng)[0].tolist()))
-        size = int(space.params([other], dataset)[0])
-        if abs(np.log(max(size, 1)) - middle) < abs(np.log(max(own, 1)) - middle):
-            genotype, own = other, size
-    return genotype if low <= own < high and not space.constant(genotype) else None
+
+    def off(params: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray(np.abs(np.log(np.maximum(params, 1)) - middle))
+
+    def astray(rows: Sequence[int]) -> list[int]:
+        return [i for i in rows if not low <= sizes[i] < high or space.constant(near[i])]
+
+    left = astray(range(len(near)))
+    for _ in range(TRIES if low < high else 0):
+        if not left:
+            break
+        mutants = space.mutate([near[i] for i in left], rng).tolist()
+        others = [space.canonical(tuple(mutant)) for mutant in mutants]
+        theirs = space.params(others, dataset)
+        nearer = off(theirs) < off(sizes[left])
+        for i, other in compress(zip(left, others, strict=True), nearer):
+            near[i] = other
+        sizes[left] = np.where(nearer, theirs, sizes[left])
+        left = astray(left)
+    lost = set(left)
+    return [None if i in lost else genotype for i, genotype in enumerate(near)]

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from llmnas_mcp.search.members import Member
 from llmnas_mcp.search.predicting import LEAST_ERROR, Guide, effects, predict
@@ -15,6 +17,11 @@ CONV = {"0->1": "nor_conv_3x3"}
 
 def member(space: Space, genotype: Genotype, score: float) -> Member:
     return Member(space.format(genotype), genotype, 0, 1, score, 1.0, 1, "computed", "computed")
+
+
+def alike(genotypes: Sequence[Genotype]) -> NDArray[np.float64]:
+    """Sizes, all the same, as those of `member`."""
+    return np.ones((len(genotypes), 2))
 
 
 def at_first_edges(space: Space, operations: Genotype) -> Genotype:
@@ -43,7 +50,7 @@ def test_rules_that_explain_the_niche_are_what_is_predicted_there(space: Space) 
     scores = 0.5 + effects(space, cells, guides)
     known = [member(space, cell, score) for cell, score in zip(cells, scores, strict=True)]
     unlike = [(*cell[:2], *((operation + 2) % 5 for operation in cell[2:])) for cell in cells]
-    predicted, error = predict(space, unlike, known, 0, guides)
+    predicted, error = predict(space, unlike, alike(unlike), known, 0, guides)
     assert predicted == pytest.approx(0.5 + effects(space, unlike, guides), abs=0.02)
     assert (error <= LEAST_ERROR).all()
 
@@ -53,21 +60,41 @@ def test_the_like_of_a_good_architecture_is_expected_to_be_good_where_no_rule_sa
 ) -> None:
     best = max(members, key=lambda m: m.score).genotype
     beside, far = (*best[:5], (best[5] + 1) % 5), (0, 0, *((operation + 1) % 5 for operation in best[2:]))
-    (at_best, near, away), (no_error, some, most) = predict(space, [best, beside, far], members, 0, [])
+    asked = [best, beside, far]
+    (at_best, near, away), (no_error, some, most) = predict(space, asked, alike(asked), members, 0, [])
     assert at_best > near > away
     assert no_error < some < most
+
+
+@pytest.mark.parametrize("by", ["params", "cost"])
+def test_where_the_score_follows_the_size_what_is_of_like_size_is_expected_to_score_alike(
+    space: Space, members: list[Member], by: str
+) -> None:
+    sizes = [float(10 ** (i % 5)) for i in range(len(members))]
+    known = [replace(m, score=0.2 * (i % 5), **{by: sizes[i]}) for i, m in enumerate(members)]
+    unlike = [(*cell[:2], *((operation + 2) % 5 for operation in cell[2:])) for cell in (m.genotype for m in members)]
+    asked = np.ones((len(unlike), 2))
+    asked[:, ["params", "cost"].index(by)] = sizes
+    predicted, _ = predict(space, unlike, asked, known, 0, [])
+    assert np.corrcoef(predicted, [m.score for m in known])[0, 1] > 0.95
+
+
+def test_an_architecture_without_parameters_is_predicted_as_any(space: Space, members: list[Member]) -> None:
+    known = [replace(m, params=0) for m in members]
+    assert np.isfinite(predict(space, [members[0].genotype], np.zeros((1, 2)), known, 0, [])).all()
 
 
 def test_what_other_niches_found_counts_too(space: Space, members: list[Member]) -> None:
     best = max(members, key=lambda m: m.score)
     elsewhere = [replace(m, niche=int(m != best)) for m in members]
     own = [replace(best, genotype=at_first_edges(space, (0, 0)), score=0.1), *elsewhere]
-    plain, bent = (predict(space, [best.genotype], known, 0, [])[0][0] for known in (own[:1], own))
+    asked = [best.genotype]
+    plain, bent = (predict(space, asked, alike(asked), known, 0, [])[0][0] for known in (own[:1], own))
     assert bent > plain
 
 
 def test_a_prediction_does_not_depend_on_the_order_of_what_is_known(space: Space, members: list[Member]) -> None:
     asked = [m.genotype for m in members[::3]]
-    one, other = predict(space, asked, members, 0, []), predict(space, asked, members[::-1], 0, [])
+    one, other = (predict(space, asked, alike(asked), known, 0, []) for known in (members, members[::-1]))
     assert one[0] == pytest.approx(other[0])
     assert one[1] == pytest.approx(other[1], abs=1e-6)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from llmnas_mcp.search.handle import LATELY
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.search.shares import share_out
 from llmnas_mcp.spaces import get_space
@@ -56,7 +58,7 @@ def test_a_round_has_as_many_evaluations_as_niches_times_offspring(lab: Laborato
     assert sum(n.share for n in lab.get_search(started.search_id).niches) == 12
 
 
-def test_a_niche_with_members_on_the_front_gets_more_of_the_next_round(lab: Laboratory) -> None:
+def test_a_niche_that_adds_to_the_hypervolume_gets_more_of_the_next_round(lab: Laboratory) -> None:
     started = lab.start_search(device="fpga", offspring=8, niches=2)
     cheap = [SPACE.format(cell) for cell in ((0, 0, 0, 2, 0, 0), (0, 0, 0, 1, 0, 0), (2, 0, 0, 2, 2, 0))]
     lab.submit_architectures(started.search_id, cheap, 0)
@@ -64,6 +66,29 @@ def test_a_niche_with_members_on_the_front_gets_more_of_the_next_round(lab: Labo
     before, after = started.niches, lab.get_search(started.search_id).niches
     assert after[0].share > before[0].share
     assert after[1].share < before[1].share
+
+
+def test_what_a_niche_gained_is_what_would_be_missing_without_it_for_each_of_its_evaluations(lab: Laboratory) -> None:
+    search_id = lab.start_search(device="fpga", offspring=8, niches=2).search_id
+    cells = [(0, 0, 0, 2, 0, 0), (0, 0, 0, 1, 0, 0), (3, 3, 3, 3, 3, 3), (2, 0, 0, 2, 2, 0)]
+    lab.submit_architectures(search_id, [SPACE.format(cell) for cell in cells])
+    handle, members = lab.members(search_id)
+    gained = handle.gained(members)
+    for niche in (0, 1):
+        own = [m for m in members if m.niche == niche]
+        missing = handle.hypervolume(members) - handle.hypervolume([m for m in members if m.niche != niche])
+        assert own
+        assert gained[niche] == pytest.approx(missing / len(own))
+
+
+def test_what_was_gained_long_ago_counts_less_and_then_no_more(lab: Laboratory) -> None:
+    search_id = lab.start_search(device="fpga", offspring=8, niches=1).search_id
+    lab.submit_architectures(search_id, [SPACE.example])
+    handle, (first,) = lab.members(search_id)
+    worse = [replace(first, round=number, score=first.score / 2) for number in range(2, 2 + LATELY)]
+    gained = [float(handle.gained([first, *worse[:rounds]])[0]) for rounds in range(LATELY + 1)]
+    assert gained[0] == pytest.approx(handle.hypervolume([first]))
+    assert gained == pytest.approx([gained[0] / 2**rounds for rounds in range(LATELY)] + [0])
 
 
 def test_a_niche_never_gets_more_than_it_has_left(lab: Laboratory) -> None:

@@ -39,8 +39,8 @@ async def converse(client: Client) -> Scientist:
     scientist = Scientist(client)
     scientist.transcript += [HEAD, f"## Instructions\n\n{client.instructions}"]
     prompt = await scientist.take("search_for_device", device="raspi4", max_latency="70")
-    scientist.say("User", "A small search will do: 3 niches, 36 evaluations, 4 a niche and round.")
-    front = await scientist.search(prompt, niches=3, evaluations=36, offspring=4)
+    scientist.say("User", "A small search will do: 3 niches, 48 evaluations, 4 a niche and round.")
+    front = await scientist.search(prompt, niches=3, evaluations=48, offspring=4)
     after = dict(calls(front["next"]))
     await scientist.call("plot_pareto_front", **after["plot_pareto_front"])
     scientist.say("User", "Which one shall I take?")
@@ -173,10 +173,10 @@ async def test_a_model_that_follows_what_it_is_told_searches_every_niche_with_ru
     assert all(niche["members"] for niche in search["niches"])
     submissions = [a for tool, _, a in scientist.answers if tool == "submit_architectures"]
     became = [result["status"] for submission in submissions for result in submission["results"]]
-    assert search["used"] == search["evaluations"] == became.count("kept") == len(members) == 36
+    assert search["used"] == search["evaluations"] == became.count("kept") == len(members) == 48
     assert search["done"]
-    assert [h["round"] for h in search["history"]] == [1, 2, 3]
-    assert [h["evaluations"] for h in search["history"]] == [12, 24, 36]
+    assert [h["round"] for h in search["history"]] == [1, 2, 3, 4]
+    assert [h["evaluations"] for h in search["history"]] == [12, 24, 36, 48]
     assert "refused" in became  # it saw what is not kept, and made up for it
     tried = {member["architecture"] for member in members}
     assert {rule["author"] for rule in rules} == {"conversation"}

@@ -56,20 +56,21 @@ def test_what_is_repaired_lies_in_the_range_and_is_canonical(
     genotype: tuple[int, ...], low: float, times: float, seed: int
 ) -> None:
     start = FBNET.canonical(genotype)
-    found = repair(FBNET, start, low, low * times, CIFAR100, np.random.default_rng(seed))
-    assert found == repair(FBNET, start, low, low * times, CIFAR100, np.random.default_rng(seed))
+    (found,) = repair(FBNET, [start], low, low * times, CIFAR100, np.random.default_rng(seed))
+    assert [found] == repair(FBNET, [start], low, low * times, CIFAR100, np.random.default_rng(seed))
     if found is not None:
         assert low <= FBNET.params([found], CIFAR100)[0] < low * times
         assert FBNET.canonical(found) == found
     own = int(FBNET.params([start], CIFAR100)[0])
-    assert repair(FBNET, start, own, own + 1, CIFAR100, np.random.default_rng(seed)) == start
-    assert repair(FBNET, start, low, low, CIFAR100, np.random.default_rng(seed)) is None
+    assert repair(FBNET, [start], own, own + 1, CIFAR100, np.random.default_rng(seed)) == [start]
+    assert repair(FBNET, [start], low, low, CIFAR100, np.random.default_rng(seed)) == [None]
 
 
 def test_most_architectures_are_brought_into_a_range_that_has_some() -> None:
     rng = np.random.default_rng(0)
     drawn = [FBNET.canonical(tuple(row)) for row in FBNET.sample(50, rng).tolist()]
-    assert sum(repair(FBNET, genotype, 1.2e6, 1.4e6, CIFAR100, rng) is not None for genotype in drawn) > 25
+    found = repair(FBNET, drawn, 1.2e6, 1.4e6, CIFAR100, rng)
+    assert sum(genotype is not None for genotype in found) > 25
 
 
 @given(FBNETS)

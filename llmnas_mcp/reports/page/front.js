@@ -149,16 +149,19 @@ function readRange() {
   setRange(at("low").value === "" && at("high").value === "" ? null : d3.extent(ends));
 }
 
-// The member nearest to the pointer, within reach, among those that are drawn.
+// The member nearest to the pointer, within reach, among those that are drawn; where one of the front lies over others,
+// that one.
 function hover(event) {
   const [x, y] = d3.pointer(event, field);
   const [xs, ys] = [field.scale("x"), field.scale("y")];
   const special = new Set([...(state.hidden.has("front") ? [] : onFront), ...(state.hidden.has("near") ? [] : nearFront)]);
+  const over = new Set(onFront);
   let found = null;
   let best = 32 ** 2;
   for (let i = 0; i < M.cost.length; i++) {
     if (!inRange(i) || (state.hidden.has(`niche-${M.niche[i]}`) && !special.has(i))) continue;
-    const away = (xs.apply(M.cost[i]) - x) ** 2 + (ys.apply(M.score[i]) - y) ** 2;
+    const closer = over.has(i) ? 2 ** 2 : 0; // pixels
+    const away = (xs.apply(M.cost[i]) - x) ** 2 + (ys.apply(M.score[i]) - y) ** 2 - closer;
     if (away < best) [found, best] = [i, away];
   }
   showTip(found);

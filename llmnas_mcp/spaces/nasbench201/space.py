@@ -21,7 +21,7 @@ from llmnas_mcp.spaces.nasbench201.encoding import (
     parse_cell,
     short_cell,
 )
-from llmnas_mcp.spaces.nasbench201.topology import canonical_cells, topology
+from llmnas_mcp.spaces.nasbench201.topology import NONE, canonical_cells
 from llmnas_mcp.spaces.needed import Genotype
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class NASBench201(Space):
         >>> NASBench201().constant((3, 0, 0, 0, 0, 3)), NASBench201().constant((3, 0, 3, 0, 0, 3))
         (True, False)
         """
-        return not topology(genotype)
+        return self.canonical(genotype) == self.canonical((NONE,) * len(EDGES))
 
     def distinct(self) -> NDArray[np.int_]:
         """All 5,260 canonical cells, shape (5260, 6)."""
