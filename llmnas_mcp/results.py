@@ -49,6 +49,7 @@ class Spaces(Result):
     """Answer of list_spaces."""
 
     spaces: list[SpaceInfo]
+    unavailable: dict[str, str] = Field(default_factory=dict, description="why others cannot be loaded, by name")
 
 
 class CostModelInfo(Result):

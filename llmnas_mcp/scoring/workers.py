@@ -10,6 +10,7 @@ from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from llmnas_mcp import jobs
 from llmnas_mcp.errors import LabError, SpaceError, UnscorableError
@@ -18,11 +19,12 @@ from llmnas_mcp.scoring import atlas, engine
 from llmnas_mcp.scoring.kept import Kept, kept_in
 from llmnas_mcp.spaces import Dataset, Genotype, Genotypes, Space, space_of
 
-FEW = 4  # fewer are measured before a process for them would have started
+FEW = 4  # fewer in all are measured before a process for them would have started
 
 Outcome = tuple[float, ...] | UnscorableError
 Outcomes = Generator[tuple[Genotype, Outcome], None, None]
 _ALONE = threading.Lock()
+_measured_here = WeakKeyDictionary[Engine, int]()  # though the engine could have
 
 
 def measure_all(
@@ -42,8 +44,8 @@ def measure_all(
     called in this thread after each, when the next is asked for, and may raise to stop: then no process is left. Nor is
     one where the generator is closed; contextlib.closing says when.
 
-    Measured `by` the processes of this machine; in this one where there are FEW, or one core. The values are the same
-    to the last bit. An architecture that ends its process (more memory than there is, a crash) or takes over
+    Measured `by` the processes of this machine; in this one the first FEW, or where there is one core. The values are
+    the same to the last bit. An architecture that ends its process (more memory than there is, a crash) or takes over
     `jobs.base.LIMIT` is told as any that cannot be measured, and the others go on. Raises UnknownNameError for a proxy
     there is not, and LabError where another process cannot load the space, or none can be started.
     """
@@ -69,7 +71,9 @@ def _answers(
         if isinstance(answer, list):
             kept.add(cells[index], dict(zip(names, answer, strict=True)))
 
-    if by.size == 1 or (len(cells) < FEW and not by.warm):
+    here = _measured_here.get(by, 0) + len(cells)
+    if by.size == 1 or (here < FEW and not by.warm):
+        _measured_here[by] = here
         for index, cell in enumerate(cells):
             answer: Any = _values(space, cell, dataset, names)
             gc.collect()  # networks hold themselves by their hooks: left alone they fill gigabytes

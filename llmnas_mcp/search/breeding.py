@@ -23,13 +23,15 @@ from llmnas_mcp.search.mining import FEWEST_RESULTS
 from llmnas_mcp.search.niches import Niche
 from llmnas_mcp.search.predicting import Guide, predict
 from llmnas_mcp.spaces import Genotype
-from llmnas_mcp.spaces.reference import repair
+from llmnas_mcp.spaces.reference import TRIES, repair
 
 Operator = Literal["mutation", "crossover", "fresh"]
 
 PARENTS = 12
 POOL = 600
-POOL_OF_BUILT = 100  # where the parameters of each must be counted on a built network
+# Where the parameters of each must be counted on a built network: fewer offspring, and less done to save each.
+POOL_OF_BUILT = 100
+TRIES_OF_BUILT = 4
 FRESH = 4  # random draws for each fresh architecture
 # The score may lie this many errors of its prediction off: five equally likely steps of a normal distribution, a little
 # widened, for the rules were fitted to the very members that the prediction is made from.
@@ -65,7 +67,8 @@ class Ground:
 
     def repaired(self, genotypes: Sequence[Genotype], rng: np.random.Generator) -> list[Genotype | None]:
         """Each brought into the niche by random changes; None where that fails."""
-        return repair(self.landscape.space, genotypes, self.niche.low, self.niche.high, self.landscape.dataset, rng)
+        space, tries = self.landscape.space, TRIES_OF_BUILT if self.landscape.space.counted else TRIES
+        return repair(space, genotypes, self.niche.low, self.niche.high, self.landscape.dataset, rng, tries)
 
     def admitted(self, genotypes: Sequence[Genotype]) -> list[Genotype]:
         """Those in the niche and within the limits, in their order."""

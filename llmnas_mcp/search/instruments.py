@@ -19,6 +19,7 @@ Progress = Callable[[int, int], None]
 
 def list_spaces() -> r.Spaces:
     """The search spaces, with their notation."""
+    known, unavailable = known_spaces()
     return r.Spaces(
         spaces=[
             r.SpaceInfo(
@@ -32,8 +33,9 @@ def list_spaces() -> r.Spaces:
                 datasets=list(space.datasets or DATASETS),
                 source=space.source,
             )
-            for space in known_spaces()[0]
-        ]
+            for space in known
+        ],
+        unavailable=unavailable,
     )
 
 

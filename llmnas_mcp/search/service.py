@@ -30,7 +30,7 @@ from llmnas_mcp.search.store import Store
 from llmnas_mcp.search.submitting import submit
 from llmnas_mcp.search.views import brief_goal, gaps_of, member_info, member_of, statement_of
 from llmnas_mcp.settings import Settings
-from llmnas_mcp.spaces import dataset_shape, get_space
+from llmnas_mcp.spaces import Space, dataset_shape, get_space
 
 MOST_EVALUATIONS = 100_000
 MOST_ROUNDS = 100  # of a search's history that are told: the newest
@@ -341,6 +341,10 @@ class Laboratory:
         """A search and all its members, in the order they were kept."""
         handle = self._handle(search_id)
         return handle, self._members(handle)
+
+    def space_of(self, search_id: str) -> Space:
+        """The space that a search is in."""
+        return self._handle(search_id).space
 
     def origins(self, search_id: str) -> dict[str, r.Origin]:
         """Where each member of a search comes from, by architecture."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -14,7 +14,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
 
 from llmnas_mcp import __version__
-from llmnas_mcp.errors import NotFoundError, UnknownNameError
+from llmnas_mcp.errors import LabError, NotFoundError, UnknownNameError
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.server import completions, logs, prompts, resources, subscriptions
 from llmnas_mcp.server.changes import StoreBus
@@ -23,6 +23,7 @@ from llmnas_mcp.server.tasks import Tasks
 from llmnas_mcp.server.toolbox import Toolbox
 from llmnas_mcp.server.tools import instruments, niches, searches
 from llmnas_mcp.settings import Settings
+from llmnas_mcp.spaces import Space, get_space
 
 INSTRUCTIONS = """A laboratory for hardware-aware neural architecture search: networks that score high and cost little,
 on a device or by counts. You are the scientist. Every answer of a search has `next`: the call to make now, written out;
@@ -34,9 +35,10 @@ or crossing parents along the rules, aimed at gaps, within the niche's range (br
 query_latency is free); submit_architectures with origins until the share is used. Refused ones cost nothing and say
 why. get_search shows hypervolume by round: stop when done, or when it hardly grows.
 
-End with compute_pareto_front and plot_pareto_front; export_architecture gives a network to train. Report honestly:
-scores are training-free ranks within the space, not accuracies (score_zero_cost tells their worth); costs carry source
-and error; points marked near are choices within those errors. list_searches finds a search to go on with."""
+Answers name architectures in short form (list_spaces), and either form is read. End with compute_pareto_front and
+plot_pareto_front; export_architecture gives a network to train. Report honestly: scores are training-free ranks within
+the space, not accuracies (score_zero_cost tells their worth); costs carry source and error; points marked near are
+choices within those errors. list_searches finds a search to go on with."""
 
 
 class LaboratoryServer(MCPServer):
@@ -84,7 +86,13 @@ def create_app(
             group.cancel_scope.cancel()
         lab.close()
 
-    box = Toolbox()
+    def space_of(arguments: dict[str, Any]) -> Space | None:
+        search_id, name = arguments.get("search_id"), arguments.get("space")
+        with suppress(LabError):  # such as a search that was deleted meanwhile
+            return lab.space_of(search_id) if search_id else get_space(name) if name else None
+        return None
+
+    box = Toolbox(space_of)
     for group in (instruments, searches, niches):
         group.register(box, lab)
     tools = box.chosen(read_only, only)

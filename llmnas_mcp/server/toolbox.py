@@ -9,19 +9,23 @@ from typing import Any, Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
-from mcp.types import ToolAnnotations
+from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import ValidationError
 
 from llmnas_mcp.errors import LabError, UnknownNameError
+from llmnas_mcp.results import Result
+from llmnas_mcp.server.answers import text_of
+from llmnas_mcp.spaces import Space
 
 # What a tool does to the world: only looks; adds what was not there, doing it twice changes nothing; or begins anew.
 Effect = Literal["reads", "adds", "starts"]
 
 
 class Toolbox:
-    """Collects the tools of the server."""
+    """Collects the tools of the server; `space_of` tells the space that a tool's arguments are about, None for none."""
 
-    def __init__(self) -> None:
+    def __init__(self, space_of: Callable[[dict[str, Any]], Space | None]) -> None:
+        self._space_of = space_of
         self.tools: list[Tool] = []
         self.long: set[str] = set()
 
@@ -40,7 +44,7 @@ class Toolbox:
                 idempotent_hint=effect != "starts",
                 open_world_hint=False,
             )
-            tool = ReadableTool.from_function(_with_readable_errors(function), title=title, annotations=annotations)
+            tool = ReadableTool.from_function(self._answering(function), title=title, annotations=annotations)
             arguments = tool.fn_metadata.arg_model
             arguments.model_config["extra"] = "forbid"
             arguments.model_rebuild(force=True)
@@ -53,6 +57,24 @@ class Toolbox:
             return function
 
         return register
+
+    def _answering(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, with a text for models beside its structured answer, and errors that they can read."""
+
+        @functools.wraps(function)
+        def call(**arguments: Any) -> Any:
+            try:
+                found = function(**arguments)
+            except LabError as error:
+                # Only a ToolError's text reaches the model; any other exception is a bug and stays in the log.
+                raise ToolError(str(error)) from error
+            if not isinstance(found, Result):
+                return found
+            structured = found.model_dump(mode="json")
+            text = text_of(structured, self._space_of(arguments))
+            return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structured)
+
+        return call
 
     def chosen(self, read_only: bool, only: Collection[str] | None) -> list[Tool]:
         """The tools, without those that write when `read_only`, and of `only` these when given.
@@ -93,18 +115,6 @@ def _wrong_arguments(tool: str, error: ValidationError, known: list[str]) -> str
         else:
             told.append(f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]} (got {str(problem['input'])[:60]!r})")
     return f"{tool}: {'; '.join(told[:5])}. Arguments: {', '.join(known) or 'none'}."
-
-
-def _with_readable_errors(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except LabError as error:
-            # Only a ToolError's text reaches the model; any other exception is a bug and stays in the log.
-            raise ToolError(str(error)) from error
-
-    return call
 
 
 def _short(schema: dict[str, Any], closed: bool = True) -> dict[str, Any]:

@@ -120,10 +120,11 @@ def repair(
     high: float,
     dataset: Dataset,
     rng: np.random.Generator,
+    tries: int = TRIES,
 ) -> list[Genotype | None]:
     """For each genotype one near it with `low <= params < high`: random changes, kept where they lead nearer.
 
-    None where TRIES of them do not get there.
+    None where so many `tries` do not get there.
     """
     near = list(genotypes)
     sizes = space.params(near, dataset) if near else np.empty(0, dtype=np.int64)
@@ -136,7 +137,7 @@ def repair(
         return [i for i in rows if not low <= sizes[i] < high or space.constant(near[i])]
 
     left = astray(range(len(near)))
-    for _ in range(TRIES if low < high else 0):
+    for _ in range(tries if low < high else 0):
         if not left:
             break
         mutants = space.mutate([near[i] for i in left], rng).tolist()

@@ -128,6 +128,15 @@ def test_an_architecture_that_ends_its_process_is_named_and_the_others_go_on(
 
 
 @pytest.mark.thorough
+def test_a_few_at_a_time_are_measured_here_until_processes_would_have_been_worth_it(
+    tmp_path: Path, by: Counting
+) -> None:
+    for cell in CELLS:
+        dict(measure_all(SPACE, [cell], TINY, NAMES, tmp_path, by=by))
+    assert by.asked == CELLS[workers.FEW - 1 :]
+
+
+@pytest.mark.thorough
 def test_few_are_measured_here_unless_processes_are_there_already(tmp_path: Path, by: Counting) -> None:
     dict(measure_all(SPACE, CELLS[:3], TINY, NAMES, tmp_path / "one", by=by))
     assert by.asked == []

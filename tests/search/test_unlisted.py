@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmnas_mcp.errors import LabError
-from llmnas_mcp.search.breeding import Ground, breed
+from llmnas_mcp.search.breeding import FRESH, POOL, Ground, breed
 from llmnas_mcp.search.landscape import ENOUGH, NO_LIMITS, Landscape, Limits
 from llmnas_mcp.search.members import Member
 from llmnas_mcp.search.mining import MOST_PAIRED, mine
 from llmnas_mcp.search.niches import partition
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.spaces import DATASETS, get_space
-from llmnas_mcp.spaces.reference import reference_of
+from llmnas_mcp.spaces.reference import TRIES, reference_of
 from tests.thorough import examples
 
 SPACE, CIFAR100 = get_space("fbnet"), DATASETS["cifar100"]
@@ -84,8 +84,8 @@ def test_the_work_does_not_grow_with_the_size_of_the_space(limits: Limits, monke
     assert breed(ground, members[:8], front, [], 20, np.random.default_rng(0))
     fresh = breed(ground, [], np.empty((0, 2)), [], 20, np.random.default_rng(0))
     assert fresh
-    assert len(counted) < 80 * 41 * 2 + 10
-    assert sum(counted) < 80 * 41 * 2 + 2000
+    assert len(counted) < 3 * TRIES + 20
+    assert sum(counted) < (POOL + 2 * 20 * FRESH) * (TRIES + 1) + 2000
 
 
 @settings(max_examples=examples(40))

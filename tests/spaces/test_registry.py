@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from llmnas_mcp.errors import DataError, NotFoundError, SpaceError, UnknownNameError
+from llmnas_mcp.search.instruments import list_spaces
 from llmnas_mcp.spaces import SPACES, Genotype, Space, get_space, known_spaces, names, space_of
 from llmnas_mcp.spaces.registry import add_for_process, forget, load_space, remember, remembered
 from tests.spaces.own import BUILD, CHOICES, CIFAR10, HEAD, NAME, Write
@@ -89,6 +90,7 @@ def test_a_damaged_list_of_spaces_is_told_and_ours_are_there_all_the_same(conten
     found, broken = known_spaces()
     assert [space.name for space in found] == [*SPACES]
     assert list(broken) == ["spaces.json"]
+    assert list_spaces().unavailable == broken
 
 
 def test_spaces_that_are_added_at_once_are_all_remembered(write_space: Write) -> None:
