@@ -108,7 +108,7 @@ def test_claude_looks_a_latency_up_through_anthropics_tool_runner(tmp_path: Path
         content = request.body["messages"][-1]["content"]
         if isinstance(content, str):
             return Answer(content=[asks], stop_reason="tool_use")
-        found = re.search(r'"value": ([\d.]+)', json.dumps(content).replace("\\", ""))
+        found = re.search(r'"value": ?([\d.]+)', json.dumps(content).replace("\\", ""))
         return Answer(f"It takes {found[1] if found else '?'} ms.")
 
     with StubAnthropic(claude) as stub:
