@@ -114,10 +114,10 @@ class SearchHandle:
         return hypervolume(self.points(members), REFERENCE)
 
     def gained(self, members: Sequence[Member]) -> NDArray[np.float64]:
-        """What an evaluation in each niche added to the hypervolume of late, shape (niches,): down to 0.
+        """What an evaluation in each niche added to the hypervolume lately, shape (niches,), never below 0.
 
-        What a niche evaluated in a round added is what would be missing without it when the round was done. The last
-        LATELY rounds count, each half as much as the next.
+        A niche's part of a round added what would be missing without it at the end of that round; divided by its number
+        of evaluations. The last LATELY rounds count, each half as much as the one after it.
         """
         gained = np.zeros(len(self.niches))
         points = self.points(members)
@@ -137,7 +137,7 @@ class SearchHandle:
     def shares(self, members: Sequence[Member]) -> list[int]:
         """How many evaluations each niche may use in the next round; what one cannot use goes to the others.
 
-        In proportion to what they gained of late, as many parts in all as there are members on the merged front; plus a
+        In proportion to what they gained lately, as many parts in all as there are members on the merged front; plus a
         prior by the square root of a niche's size, where that is known (1 on average, at least 0.25, so that even a
         niche of one architecture has it tried).
         """

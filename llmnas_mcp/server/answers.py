@@ -6,8 +6,9 @@ them in short form, which every tool reads as well, and no white space.
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+from pydantic_core import to_json
 
 from llmnas_mcp.errors import ArchitectureError
 from llmnas_mcp.spaces import Space
@@ -26,7 +27,7 @@ def text_of(answer: dict[str, Any], space: Space | None) -> str:
     '{"architecture":"not one","score":null}'
     """
     told = answer if space is None else _shortened(answer, space)
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    return to_json(told).decode()
 
 
 def _shortened(part: Any, space: Space, name: str = "") -> Any:
