@@ -156,6 +156,18 @@ def stop_and_resume(
     return timeless(parsed(llmnas("resume", search_id, "--json", folder=cut)))
 
 
+def test_ctrl_c_pressed_again_and_again_is_no_more_than_pressed_once(tmp_path: Path) -> None:
+    arguments = ["search", "--device", "pixel3", "--evaluations", "2000"]
+    with warm.Popen(arguments, env=environment(tmp_path), stderr=subprocess.PIPE, text=True) as process:
+        assert any(line.startswith("round 1") for line in process.stderr)
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert "Stopped. Nothing is lost: llmnas resume pixel3-cifar10-" in said
+    assert "Traceback" not in said
+
+
 @pytest.mark.thorough
 def test_resuming_a_finished_search_changes_nothing(llmnas: Run, quick: tuple[Path, dict[str, Any]]) -> None:
     folder, front = quick

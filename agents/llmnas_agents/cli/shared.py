@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Coroutine
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -27,8 +29,28 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing els
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine to its end."""
-    return asyncio.run(work)
+    """Run a coroutine to its end, in the main thread; Ctrl-C cancels it, and pressed again changes nothing.
+
+    asyncio would close the loop at the second, while what cleans up still needs it.
+    """
+
+    async def guarded() -> Any:
+        asyncios = signal.getsignal(signal.SIGINT)
+
+        def cancel(number: int, frame: FrameType | None) -> None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            if callable(asyncios):
+                asyncios(number, frame)
+
+        if callable(asyncios):  # else Ctrl-C is ignored already
+            signal.signal(signal.SIGINT, cancel)
+        try:
+            return await work
+        finally:
+            if signal.getsignal(signal.SIGINT) is cancel:
+                signal.signal(signal.SIGINT, asyncios)
+
+    return asyncio.run(guarded())
 
 
 def print_json(value: Any) -> None:
