@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import select
 import signal
 import sqlite3
 import subprocess
@@ -160,7 +161,8 @@ def test_ctrl_c_pressed_again_and_again_is_no_more_than_pressed_once(tmp_path: P
     arguments = ["search", "--device", "pixel3", "--evaluations", "2000"]
     with warm.Popen(arguments, env=environment(tmp_path), stderr=subprocess.PIPE, text=True) as process:
         assert any(line.startswith("round 1") for line in process.stderr)
-        while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        while not select.select([process.stderr], [], [], 0)[0]:  # until it says that it was stopped
             process.send_signal(signal.SIGINT)
         said = process.stderr.read()
     assert process.returncode == 130

@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 from collections.abc import Coroutine
+from itertools import count
 from types import FrameType
 from typing import Annotated, Any
 
@@ -31,23 +32,25 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing els
 def run(work: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine to its end, in the main thread; Ctrl-C cancels it, and pressed again changes nothing.
 
-    asyncio would close the loop at the second, while what cleans up still needs it.
+    asyncio alone would cancel wherever the loop just is, which its own code does not stand, and close the loop at the
+    second press, while what cleans up still needs it.
     """
 
     async def guarded() -> Any:
         asyncios = signal.getsignal(signal.SIGINT)
+        if not callable(asyncios):  # Ctrl-C is ignored already
+            return await work
+        presses, loop = count(), asyncio.get_running_loop()  # `next` is not interrupted by the next press
 
         def cancel(number: int, frame: FrameType | None) -> None:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            if callable(asyncios):
-                asyncios(number, frame)
+            if next(presses) == 0:
+                loop.call_soon_threadsafe(asyncios, number, frame)
 
-        if callable(asyncios):  # else Ctrl-C is ignored already
-            signal.signal(signal.SIGINT, cancel)
+        signal.signal(signal.SIGINT, cancel)
         try:
             return await work
         finally:
-            if signal.getsignal(signal.SIGINT) is cancel:
+            if next(presses) == 0:
                 signal.signal(signal.SIGINT, asyncios)
 
     return asyncio.run(guarded())
