@@ -24,7 +24,7 @@ Effect = Literal["reads", "adds", "starts"]
 class Toolbox:
     """Collects the tools of the server; `space_of` tells the space that a tool's arguments are about, None for none."""
 
-    def __init__(self, space_of: Callable[[dict[str, Any]], Space | None] = lambda arguments: None) -> None:
+    def __init__(self, space_of: Callable[[dict[str, Any]], Space | None] = lambda _: None) -> None:
         self._space_of = space_of
         self.tools: list[Tool] = []
         self.long: set[str] = set()
