@@ -114,6 +114,7 @@ class ZeroCostScores(Result):
     """Answer of score_zero_cost, in the order asked; `worth` is empty where no accuracies were published."""
 
     results: list[ZeroCostScore]
+    left_out: dict[str, str] = Field(description="proxies that cannot be told of some of these networks, and why")
     worth: list[Worth]
     worth_source: str
 

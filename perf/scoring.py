@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from llmnas_mcp.scoring import DEFAULT, PROXIES, build, inputs, measure
+from llmnas_mcp.scoring import DEFAULT, PROXIES, attempt, build, inputs, measure
 from llmnas_mcp.spaces import Dataset, get_space
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -83,10 +83,10 @@ def main() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     largest = build(lambda: SPACE.network((3,) * 6, dataset))
     start = perf_counter()
-    measure(largest, dataset, PROXIES)
+    values, _ = attempt(largest, dataset, PROXIES)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"largest cell, all {len(PROXIES)} proxies: {perf_counter() - start:.2f} s, "
+        f"largest cell, all {len(values)} proxies: {perf_counter() - start:.2f} s, "
         f"peak {peak:.0f} MB (before: {before:.0f} MB)"
     )
 

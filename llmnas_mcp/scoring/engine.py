@@ -100,7 +100,14 @@ def _what(error: Exception) -> str:
 @lru_cache(maxsize=65_536)
 def measure_genotype(
     space: Space, genotype: Genotype, dataset: Dataset, proxies: tuple[str, ...] = OBSERVED
-) -> tuple[float, ...]:
-    """`proxies` of the network of a genotype, initialised from SEED, in their order."""
+) -> tuple[float | str, ...]:
+    """`proxies` of the network of a genotype, initialised from SEED, in their order: a number, or why there is none.
+
+    Raises UnscorableError where one of OBSERVED has none, so that the network has no score.
+    """
     network = build(lambda: space.network(genotype, dataset))
-    return tuple(measure(network, dataset, proxies).values())
+    values, reasons = attempt(network, dataset, proxies)
+    for name in OBSERVED:
+        if name in reasons:
+            raise reasons[name]
+    return tuple(values[name] if name in values else str(reasons[name]) for name in proxies)

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from torch.nn import UninitializedParameter, functional
 
 from llmnas_mcp.errors import UnscorableError
-from llmnas_mcp.scoring.anatomy import Rectifiers, blocks_of, layers_of
+from llmnas_mcp.scoring.anatomy import Functions, blocks_of, by_feature, layers_of, weights_of
 from llmnas_mcp.scoring.copies import working_copy
+from llmnas_mcp.spaces.counting import plain_attention
 
 _SEEDING = RLock()  # torch draws from one global generator: no two threads at a time
 
@@ -49,15 +50,16 @@ class Observation:
     """A copy of `network` in training mode, and how it responds to a batch; the network itself stays as it is.
 
     images: (batch, 3, height, width), `batch` even; labels: (batch,), classes. Batch normalisation works on the batch.
-    Raises UnscorableError, with the reason, where the network has no convolution or its forward pass fails.
+    Raises UnscorableError, with the reason, where the network has no layer (nn.Conv2d or nn.Linear) or its
+    forward pass fails.
     """
 
     def __init__(self, network: nn.Module, images: Tensor, labels: Tensor, seed: int = 0) -> None:
         if any(isinstance(p, UninitializedParameter) for p in network.parameters()):
             raise UnscorableError("has lazy layers without weights yet: run one forward pass before scoring it.")
-        if not any(isinstance(module, nn.Conv2d) for module in network.modules()):
+        if not layers_of(network):
             raise UnscorableError(
-                "has no Conv2d: these proxies are of convolutional networks. (Of a traced one, pass the module.)"
+                "has no Conv2d and no Linear: proxies look at these layers. (Of a traced network, pass the module.)"
             )
         self.original = network
         self.seed = seed
@@ -65,7 +67,7 @@ class Observation:
         self.network = working_copy(network, self.device)
         self.images = images.to(self.device).detach().requires_grad_()
         self.labels = labels.to(self.device)
-        self.weights = [m.weight for m in layers_of(self.network) if m.weight.requires_grad]
+        self.weights = [weight for weight in weights_of(self.network) if weight.requires_grad]
         self._run(copying=False)
         if any(tensor._version != version for tensor, version in self._noted):
             self._run(copying=True)  # the network worked in place on what was noted
@@ -101,7 +103,7 @@ class Observation:
             return note(out)
 
         def note_block(_: Any, __: Any, out: Any) -> Any:
-            if not isinstance(out, Tensor) or out.ndim != 4:
+            if not isinstance(out, Tensor) or out.ndim not in (3, 4):
                 return out
             if not out.requires_grad:  # a block that computes nothing: what follows still responds to what it is given
                 out = out.detach().requires_grad_()
@@ -109,7 +111,11 @@ class Observation:
             return note(out)
 
         def note_rectified(values: Any) -> None:
-            if isinstance(values, Tensor) and values.ndim > 1 and len(values) == len(self.images):
+            if not isinstance(values, Tensor) or values.ndim < 2:
+                return
+            if len(values) != len(self.images) and values.ndim == 3:  # tokens may come before the batch
+                values = values.transpose(0, 1)
+            if len(values) == len(self.images):
                 kept = values.detach()
                 self._rectified.append(kept.clone() if copying else kept)
                 self._noted.append((kept, kept._version))
@@ -119,13 +125,14 @@ class Observation:
                 stack.callback(layer.register_forward_hook(note_call).remove)
             for block in blocks_of(self.network):
                 stack.callback(block.register_forward_hook(note_block).remove)
-            stack.enter_context(Rectifiers(note_rectified))
+            functions = stack.enter_context(Functions(note_rectified))
             self.logits = self.forward(self.images.clone())  # a network may work in place on what it is given
+        self.macs: float = functions.macs / len(self.images)  # of convolutions and matrix products for one image
 
     def forward(self, images: Tensor, network: nn.Module | None = None) -> Tensor:
         """Logits of the copy (or of `network`); the same dropout each time."""
         try:
-            with seeded(self.seed):
+            with seeded(self.seed), plain_attention():
                 out = (network or self.network)(images)
         except (Exception, SystemExit) as error:
             what = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -133,11 +140,6 @@ class Observation:
         if not isinstance(out, Tensor):
             raise UnscorableError(f"returns {type(out).__name__}, not a tensor of logits (batch, classes).")
         return out
-
-    @cached_property
-    def macs(self) -> float:
-        """Multiply-accumulates of convolutions and linear layers for one image."""
-        return sum(out.numel() * module.weight[0].numel() for module, out in self.calls) / len(self.images)
 
     @property
     def rectified(self) -> list[Tensor]:
@@ -182,14 +184,20 @@ class Observation:
 
     @property
     def blocks(self) -> list[Tensor]:
-        """Outputs of blocks as they were run, each (batch, channels, height, width)."""
-        if len(self._blocks) < 2:
+        """Outputs of blocks as they were run: images (batch, channels, height, width) or tokens (..., ..., features).
+
+        One that has no neighbour of its kind is left out, as the convolution that cuts an image into patches.
+        """
+        kinds = [0, *(block.ndim for block in self._blocks), 0]
+        around = zip(kinds, self._blocks, kinds[2:], strict=False)
+        found = [block for before, block, after in around if block.ndim in (before, after)]
+        if len(found) < 2:
             raise UnscorableError("has fewer than two blocks in sequence: leave out the parts of AZ-NAS, and growth.")
-        return self._blocks
+        return found
 
     @cached_property
     def entropies(self) -> list[float]:
-        """Per block, the entropy of the spectrum of its channels' covariance (Lee and Ham 2024, eq. 2), in nats."""
+        """Per block, the entropy of the spectrum of its features' covariance (Lee and Ham 2024, eq. 2), in nats."""
         return [_spectral_entropy(block.detach()) for block in self.blocks]
 
 
@@ -204,7 +212,7 @@ def gradients(output: Tensor, inputs: Sequence[Tensor], weighted: Tensor | None 
 
 
 def _spectral_entropy(features: Tensor) -> float:
-    rows = features.transpose(0, 1).flatten(1)
+    rows = by_feature(features)
     rows = rows - rows.mean(1, keepdim=True)
     spectrum = torch.linalg.eigvalsh((rows @ rows.T / rows.shape[1]).double()).clamp(min=0)
     if not spectrum.sum() > 0:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +28,15 @@ class Scores:
     """Scores of n architectures, in the order asked.
 
     score: (n,) in [0, 1], higher is better: the rank against the space or its reference.
-    proxies: name -> (n,), finite, higher is better, those of the canonical architecture.
+    proxies: name -> (n,), higher is better, those of the canonical architecture; NaN where one cannot be told.
     sources: "atlas" or "computed", per architecture.
+    left_out: name -> why it cannot be told of the first of the architectures that have none.
     """
 
     score: NDArray[np.float64]
     proxies: dict[str, NDArray[np.float64]]
     sources: tuple[str, ...]
+    left_out: dict[str, str]
 
 
 def has_atlas(space: Space, dataset: Dataset) -> bool:
@@ -68,6 +71,7 @@ def score_of(
     after each, which may raise to stop: what was measured until then is kept in the folder `data`, and not measured
     again. The first call for a dataset without atlas also measures the space's reference, or SAMPLE of it, to rank
     against. Raises UnknownNameError for a proxy there is not, UnscorableError for an architecture that has no score.
+    Of proxies beyond DEFAULT, those that cannot be told are NaN, with the reason in `left_out`.
     """
     names = check_proxies(proxies)
     more = tuple(name for name in names if name not in COUNTED + OBSERVED)
@@ -82,7 +86,7 @@ def score_of(
         _check_writable(data)
     todo = list(dict.fromkeys(cell for cell in [*sample, *cells] if cell not in known))
     steps = list(dict.fromkeys([*todo, *(cells if more else ())]))
-    live, extra, done = dict[Genotype, tuple[float, ...]](), dict[Genotype, tuple[float, ...]](), 0
+    live, extra, done = dict[Genotype, tuple[Any, ...]](), dict[Genotype, tuple[float | str, ...]](), 0
     parts: dict[tuple[bool, tuple[str, ...]], list[Genotype]] = {}  # the sample first, then by what is to be measured
     for cell in steps:
         own, others = OBSERVED if cell not in known else (), more if cell in wanted else ()
@@ -106,7 +110,12 @@ def score_of(
     observed = np.array([live[cell] if cell in live else known[cell] for cell in cells]).reshape(-1, len(OBSERVED)).T
     columns = _counts(space, cells, dataset) | dict(zip(OBSERVED, observed, strict=True))
     score = _aggregate(path, space, dataset).scores(columns)
-    columns |= {name: np.array([extra[cell][i] for cell in cells]) for i, name in enumerate(more)}
+    told = {name: [extra[cell][i] for cell in cells] for i, name in enumerate(more)}
+    columns |= {
+        name: np.array([np.nan if isinstance(value, str) else value for value in values])
+        for name, values in told.items()
+    }
+    reasons = {name: [value for value in values if isinstance(value, str)] for name, values in told.items()}
 
     row_of = {cell: row for row, cell in enumerate(cells)}
     rows = np.array([row_of[cell] for cell in asked], dtype=int)
@@ -116,6 +125,7 @@ def score_of(
         sources=tuple(
             "computed" if more or cell in live or path.parent != atlas.SHIPPED else "atlas" for cell in asked
         ),
+        left_out={name: why[0] for name, why in reasons.items() if why},
     )
 
 

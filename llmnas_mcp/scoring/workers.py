@@ -21,7 +21,8 @@ from llmnas_mcp.spaces import Dataset, Genotype, Genotypes, Space, space_of
 
 FEW = 4  # fewer in all are measured before a process for them would have started
 
-Outcome = tuple[float, ...] | UnscorableError
+Value = float | str  # or why there is none
+Outcome = tuple[Value, ...] | UnscorableError
 Outcomes = Generator[tuple[Genotype, Outcome], None, None]
 _ALONE = threading.Lock()
 _measured_here = WeakKeyDictionary[Engine, int]()  # though the engine could have
@@ -38,6 +39,8 @@ def measure_all(
     by: Engine | None = None,
 ) -> Outcomes:
     """Each distinct canonical genotype with its `proxies`, in their order, or why they cannot be told, as it is done.
+
+    A single proxy outside OBSERVED that cannot be told is a text in its place, the reason.
 
     What is kept in the folder `data` comes first and is not measured again; what is measured is kept there at once. So
     a call that is stopped, or a process that is killed, loses only what is in the works. `progress(done, total)` is
@@ -69,7 +72,8 @@ def _answers(
 
     def arrived(index: int, answer: Any) -> None:
         if isinstance(answer, list):
-            kept.add(cells[index], dict(zip(names, answer, strict=True)))
+            told = zip(names, answer, strict=True)
+            kept.add(cells[index], {name: value for name, value in told if not isinstance(value, str)})
 
     here = _measured_here.get(by, 0) + len(cells)
     if by.size == 1 or (here < FEW and not by.warm):
@@ -87,7 +91,7 @@ def _answers(
             yield cells[index], _outcome(space, cells[index], answer)
 
 
-def _outcome(space: Space, cell: Genotype, answer: list[float] | str | Failed) -> Outcome:
+def _outcome(space: Space, cell: Genotype, answer: list[Value] | str | Failed) -> Outcome:
     if isinstance(answer, list):
         return tuple(answer)
     if isinstance(answer, str):
@@ -100,7 +104,7 @@ def _outcome(space: Space, cell: Genotype, answer: list[float] | str | Failed) -
 
 def measure_one(
     spec: str, edition: str, genotype: list[int], dataset: dict[str, Any], names: list[str]
-) -> list[float] | str:
+) -> list[Value] | str:
     """What a process does for one architecture: its values, or why there are none."""
     space = space_of(spec)
     if space.edition != edition:
@@ -110,7 +114,7 @@ def measure_one(
     return _values(space, tuple(genotype), Dataset(**dataset), tuple(names))
 
 
-def _values(space: Space, cell: Genotype, dataset: Dataset, names: tuple[str, ...]) -> list[float] | str:
+def _values(space: Space, cell: Genotype, dataset: Dataset, names: tuple[str, ...]) -> list[Value] | str:
     try:
         with _one_thread():
             return list(engine.measure_genotype(space, cell, dataset, names))

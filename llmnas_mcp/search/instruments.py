@@ -113,11 +113,12 @@ def score_zero_cost(
                 score=float(scores.score[i]),
                 params_m=params[i] / 1e6,
                 macs_m=macs[i] / 1e6,
-                proxies={name: float(values[i]) for name, values in scores.proxies.items()},
+                proxies={name: float(v[i]) for name, v in scores.proxies.items() if v[i] == v[i]},
                 source=scores.sources[i],
             )
             for i, architecture in enumerate(architectures)
         ],
+        left_out=scores.left_out,
         worth=[
             r.Worth(
                 name=row.name,
@@ -131,7 +132,7 @@ def score_zero_cost(
         ],
         worth_source=f"{table.source}, {table.architectures:,} architectures"
         if table
-        else f"not calibrated in this space: nobody published accuracies of {space} on {dataset}",
+        else f"not calibrated in this space: not compared with accuracies of {space} on {dataset}",
     )
 
 

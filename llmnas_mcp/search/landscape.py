@@ -143,7 +143,7 @@ class Landscape:
         if self.scored_by == "params":
             own, known = self.params(genotypes), np.sort(self.reference.params)
             rank = np.searchsorted(known, own, side="right") / len(known)
-            return Scores(rank, {}, ("computed",) * len(own))
+            return Scores(rank, {}, ("computed",) * len(own), {})
         return score_of(self.space, genotypes, dataset=self.dataset, data=self.data, progress=progress)
 
     def scored(

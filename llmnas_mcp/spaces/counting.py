@@ -103,7 +103,7 @@ def count_network(network: nn.Module, dataset: Dataset, name: str = "The network
     inputs = f"{dataset.channels} x {dataset.resolution} x {dataset.resolution}"
     images = torch.zeros(1, dataset.channels, dataset.resolution, dataset.resolution)
     try:
-        with torch.no_grad(), _plain_attention(), FlopCounterMode(display=False) as counter:
+        with torch.no_grad(), plain_attention(), FlopCounterMode(display=False) as counter:
             output = network.eval()(images)
     except (Exception, SystemExit) as error:
         raise SpaceError(
@@ -123,8 +123,8 @@ def count_network(network: nn.Module, dataset: Dataset, name: str = "The network
 
 
 @contextmanager
-def _plain_attention() -> Iterator[None]:
-    """Inside, attention is the products of matrices it consists of: torch's fused kernels are not all counted."""
+def plain_attention() -> Iterator[None]:
+    """Inside, attention is the matrix products it consists of: fused kernels are not all counted, nor derived twice."""
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
 

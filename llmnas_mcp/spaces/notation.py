@@ -6,6 +6,7 @@ import ast
 import difflib
 import inspect
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from llmnas_mcp.errors import ArchitectureError, SpaceError
@@ -44,28 +45,37 @@ def parse(space: Choices, architecture: str) -> Genotype:
         for part in text.split(","):
             name, equals, word = part.partition("=")
             if not equals:
-                raise _malformed(space, architecture, f"{part.strip()[:40]!r} is not position=value")
+                raise malformed(space, architecture, f"{part.strip()[:40]!r} is not position=value")
             pairs.append((name.strip(), word.strip()))
+    return genotype_of(space, pairs, architecture)
+
+
+def genotype_of(space: Choices, pairs: Iterable[tuple[str, str]], architecture: str) -> Genotype:
+    """The genotype of positions with their values as they are written; errors show the `architecture` they come from.
+
+    Raises ArchitectureError as `parse` does.
+    """
     chosen: dict[str, int] = {}
     for name, word in pairs:
         if name not in space.choices:
             near = difflib.get_close_matches(name, space.positions, n=1)
             hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise _malformed(space, architecture, f"there is no position {name[:40]!r}{hint}")
+            raise malformed(space, architecture, f"there is no position {name[:40]!r}{hint}")
         if name in chosen:
-            raise _malformed(space, architecture, f"{name} is there twice")
+            raise malformed(space, architecture, f"{name} is there twice")
         words = space.words[space.positions.index(name)]
         if word not in words:
-            raise _malformed(space, architecture, f"{name} cannot be {word[:40]!r}; allowed: {', '.join(words)}")
+            raise malformed(space, architecture, f"{name} cannot be {word[:40]!r}; allowed: {', '.join(words)}")
         chosen[name] = words.index(word)
     genotype = tuple(chosen.get(name, 0) for name in space.positions)
     missing = [name for name in space.positions if name not in chosen and name in space.active(space.chosen(genotype))]
     if missing:
-        raise _malformed(space, architecture, f"{missing[0]} is missing")
+        raise malformed(space, architecture, f"{missing[0]} is missing")
     return genotype
 
 
-def _malformed(space: Choices, architecture: str, problem: str) -> ArchitectureError:
+def malformed(space: Choices, architecture: str, problem: str) -> ArchitectureError:
+    """The error of a text that is no architecture of a space: the problem, the text, the notation and an example."""
     shown = architecture if len(architecture) <= 160 else architecture[:157] + "..."
     return ArchitectureError(
         f"Not an architecture of {space.name}: {problem}.\n  {shown!r}\nAn architecture is written {space.encoding};"

@@ -28,6 +28,7 @@ from filelock import FileLock, Timeout
 
 from llmnas_mcp import plugins
 from llmnas_mcp.errors import DataError, LabError, NotFoundError, PluginError, SpaceError, UnknownNameError
+from llmnas_mcp.spaces.autoformer.space import AutoFormerBase, AutoFormerSmall, AutoFormerTiny
 from llmnas_mcp.spaces.base import Space
 from llmnas_mcp.spaces.checking import check_declared
 from llmnas_mcp.spaces.fbnet.space import FBNet
@@ -358,6 +359,6 @@ def _origin(name: str) -> str:
 
 
 BUILT_IN: dict[str, Space] = {}
-for _space in (NASBench201(), FBNet()):
+for _space in (NASBench201(), FBNet(), AutoFormerTiny(), AutoFormerSmall(), AutoFormerBase()):
     BUILT_IN[_space.name] = _space
     _registered(_space, _space.name)

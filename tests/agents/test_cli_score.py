@@ -11,6 +11,7 @@ from llmnas_mcp.scoring import DEFAULT, PROXIES, has_atlas
 from llmnas_mcp.spaces import DATASETS, SPACES
 from tests.agents.conftest import Run, parsed
 
+OF_CONVOLUTIONS = [name for name in PROXIES if name != "dss"]
 CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 OTHER = "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
 MODELS = """
@@ -32,8 +33,8 @@ def wide():
     )
 
 
-def plain_linear():
-    return nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))
+def no_layers():
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
 def broken():
@@ -44,7 +45,7 @@ def number():
     return 7
 """
 BAD = {
-    "plain_linear": "no Conv2d",
+    "no_layers": "no Conv2d and no Linear",
     "broken": "RuntimeError: no weights",
     "number": "returned int, not a torch.nn.Module",
     "nowhere": "no attribute 'nowhere'",
@@ -87,7 +88,7 @@ def test_as_json_an_architecture_has_every_default_proxy_and_what_the_score_is_w
 def test_what_the_score_is_worth_is_not_told_where_nothing_was_published(llmnas: Run) -> None:
     assert has_atlas(SPACES["nasbench201"], DATASETS["ImageNet16-120"])  # without it this would take minutes
     done = llmnas("score", CELL, "--dataset", "ImageNet16-120")
-    assert "not calibrated in this space: nobody published accuracies of nasbench201 on ImageNet16-120" in done.stdout
+    assert "not calibrated in this space: not compared with accuracies of nasbench201 on ImageNet16-120" in done.stdout
     assert "Spearman" not in done.stdout
 
 
@@ -105,17 +106,22 @@ def test_other_proxies_are_measured_and_shown_beside_the_score(llmnas: Run) -> N
 @pytest.mark.thorough
 def test_all_proxies_of_an_architecture_can_be_asked_for(llmnas: Run) -> None:
     done = llmnas("score", OTHER, "--proxies", "all")
-    assert all(name in done.stdout for name in PROXIES)
+    assert all(name in done.stdout for name in OF_CONVOLUTIONS)
+    assert "dss" not in done.stdout
+    assert "dss: The network has no attention" in done.stderr
+    found = parsed(llmnas("score", OTHER, "--proxies", "dss", "--json"))
+    assert found["results"][0]["proxies"] == {}
+    assert list(found["left_out"]) == ["dss"]
 
 
 def test_networks_of_ones_own_are_shown_and_the_others_named_with_the_reason(llmnas: Run, models: str) -> None:
-    names = ["small", "broken", "wide", "plain_linear", "number"]
+    names = ["small", "broken", "wide", "no_layers", "number"]
     arguments = [word for name in names for word in ("--model", f"{models}:{name}")]
     done = llmnas("score", "--proxies", "all", *arguments)
     assert done.returncode == 0
     assert all(name in done.stdout for name in PROXIES)
     assert all(name in done.stdout.replace("\n", "") for name in ("small", "wide"))
-    for name in ("broken", "plain_linear", "number"):
+    for name in ("broken", "no_layers", "number"):
         (line,) = (line for line in done.stderr.splitlines() if f"{models}:{name}" in line)
         assert BAD[name] in line
         assert name not in done.stdout
@@ -129,7 +135,8 @@ def test_networks_of_ones_own_have_the_same_values_in_every_run_and_order(llmnas
     first = parsed(llmnas("score", "--proxies", "all", *small, *bad, *wide, "--json"))["results"]
     second = parsed(llmnas("score", "--proxies", "all", *wide, *small, "--json"))["results"]
     assert [first[0], first[2]] == [second[1], second[0]]
-    assert list(first[0]["proxies"]) == list(PROXIES)
+    assert list(first[0]["proxies"]) == OF_CONVOLUTIONS
+    assert list(first[0]["left_out"]) == ["dss"]
     assert (first[0]["reason"], first[1]["proxies"]) == (None, None)
     assert "RuntimeError" in first[1]["reason"]
 

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy, pixel_unshuffle
 
 Floats = NDArray[np.float64]
@@ -28,8 +29,21 @@ def _copy(network: nn.Module) -> nn.Module:
     return twin
 
 
-def _layers(net: nn.Module) -> list[nn.Module]:
-    return [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+def _weights(net: nn.Module) -> list[Tensor]:
+    """Those of the layers, and of torch's attention, which has no layers for queries, keys and values."""
+    layers = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear | nn.MultiheadAttention)]
+    return [m.in_proj_weight if isinstance(m, nn.MultiheadAttention) else m.weight for m in layers]
+
+
+def _attention(net: nn.Module) -> dict[nn.Module, list[Tensor]]:
+    """Modules that attend, with their matrices: torch's, or such as have one layer for queries, keys and values."""
+    found = {}
+    for m in net.modules():
+        if isinstance(m, nn.MultiheadAttention):
+            found[m] = [m.in_proj_weight, m.out_proj.weight]
+        elif hasattr(m, "qkv"):
+            found[m] = [m.qkv.weight, (m.proj if hasattr(m, "proj") else m.out).weight]
+    return found
 
 
 def _watch(net: nn.Module, kinds: Any, see: Callable[[Any, Tensor, Tensor], Any]) -> list[Any]:
@@ -43,7 +57,7 @@ def _watch(net: nn.Module, kinds: Any, see: Callable[[Any, Tensor, Tensor], Any]
 
 def _weights_and_gradients(net: nn.Module) -> list[tuple[Tensor, Tensor]]:
     """Per layer W and its gradient as they are now, in float64; an unused layer's gradient is zero."""
-    weights = [layer.weight for layer in _layers(net)]
+    weights = _weights(net)
     return [(w.detach().double(), (torch.zeros_like(w) if w.grad is None else w.grad).double()) for w in weights]
 
 
@@ -66,12 +80,22 @@ def params(network: nn.Module, _images: Tensor, _labels: Tensor) -> float:
 
 def macs(network: nn.Module, images: Tensor, _labels: Tensor) -> float:
     """Multiply-accumulates of one image (NAS-Bench-Suite-Zero, Krishnakumar et al. 2022)."""
-    net = _copy(network).eval()  # eval: one image at 1x1 has no batch statistics
-    # per output element the fan-in, groups accounted for
-    counts = _watch(net, nn.Conv2d | nn.Linear, lambda layer, _, out: out.numel() * layer.weight[0].numel())
-    with torch.no_grad():
-        net(images[:1])
-    return float(sum(counts))
+    net, called = _copy(network), []
+
+    def count(layer: nn.Conv2d | nn.Linear, _: Tensor, out: Tensor) -> int:
+        called.append(id(layer.weight))
+        return out.numel() * layer.weight[0].numel()  # per output element the fan-in, groups accounted for
+
+    counts, attention = _watch(net, nn.Conv2d | nn.Linear, count), _attention(net)
+    attended = _watch(net, tuple({type(module) for module in attention}), lambda module, x, _: (module, x))
+    net(images)
+    for module, x in attended:
+        matrices, inputs = attention[module], x[..., 0].numel()
+        tokens = x.shape[1] if getattr(module, "batch_first", True) else x.shape[0]
+        # Queries times keys and weights times values, in AutoFormer each once more with relative positions.
+        counts.append(inputs * tokens * matrices[1].shape[1] * (4 if hasattr(module, "key_positions") else 2))
+        counts += [inputs * w.numel() for w in matrices if id(w) not in called]
+    return float(sum(counts)) / len(images)
 
 
 def complexity(network: nn.Module, images: Tensor, labels: Tensor) -> float:
@@ -96,14 +120,15 @@ def plain(network: nn.Module, images: Tensor, labels: Tensor) -> float:
 
 def l2_norm(network: nn.Module, _images: Tensor, _labels: Tensor) -> float:
     """Norms of the layers' weights (Abdelfattah et al. 2021)."""
-    return float(sum(layer.weight.detach().double().norm().item() for layer in _layers(_copy(network))))
+    return float(sum(weight.detach().double().norm().item() for weight in _weights(_copy(network))))
 
 
 def grasp(network: nn.Module, images: Tensor, labels: Tensor) -> float:
     """Preserved gradient flow (GraSP, Wang et al. 2020; as a proxy Abdelfattah et al. 2021)."""
     net = _copy(network)
-    weights = [layer.weight for layer in _layers(net) if layer.weight.requires_grad]
-    loss = cross_entropy(net(images), labels)
+    weights = [weight for weight in _weights(net) if weight.requires_grad]
+    with sdpa_kernel(SDPBackend.MATH):  # torch's fused kernels of attention have no second derivative
+        loss = cross_entropy(net(images), labels)
     gradients = torch.autograd.grad(loss, weights, create_graph=True, allow_unused=True)
     torch.stack([(g * g.detach()).sum() for g in gradients if g is not None]).sum().backward()
     return -float(sum((w * hg).sum().item() for w, hg in _weights_and_gradients(net)))
@@ -118,7 +143,10 @@ def fisher(network: nn.Module, images: Tensor, labels: Tensor) -> float:
 
         def score(gradient: Tensor) -> None:
             s = activation * gradient
-            s = s.sum((2, 3)) if isinstance(layer, nn.Conv2d) else s
+            if isinstance(layer, nn.Conv2d):
+                s = s.sum((2, 3))
+            elif s.dim() == 3:
+                s = s.sum(1) if s.shape[0] == len(images) else s.sum(0)
             scores.append(0.5 * s.double().square().mean(0).sum().item())
 
         if out.requires_grad:
@@ -140,6 +168,27 @@ def synflow(network: nn.Module, images: Tensor, _labels: Tensor) -> float:
             parameter.abs_()
     net(torch.ones(1, *images.shape[1:], dtype=torch.float64)).sum().backward()
     return math.log1p(sum((w * g).sum().item() for w, g in _weights_and_gradients(net)))
+
+
+def dss(network: nn.Module, images: Tensor, _labels: Tensor) -> float:
+    """Synaptic diversity of attention, synaptic saliency of MLPs (TF-TAS, Zhou et al. 2022)."""
+    net = _copy(network).eval()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.abs_()
+    on_tokens = _watch(net, nn.Linear, lambda layer, _, out: layer.weight if out.dim() == 3 else None)
+    net(torch.ones(1, *images.shape[1:])).sum().backward()
+    attention = [w for matrices in _attention(net).values() for w in matrices]
+    if not attention:
+        raise ValueError("the network has no attention")
+    embedding = getattr(net, "patches", None)
+    score = 0.0
+    for w in attention:
+        score += torch.linalg.svdvals(w.detach().double()).sum() * torch.linalg.svdvals(w.grad.double()).sum()
+    for w in on_tokens:
+        if w is not None and not any(w is other for other in (*attention, getattr(embedding, "weight", None))):
+            score += (w.detach() * w.grad).double().abs().sum()
+    return float(score)
 
 
 def _jacobian(network: nn.Module, images: Tensor) -> Floats:
@@ -172,7 +221,8 @@ def epe_nas(network: nn.Module, images: Tensor, labels: Tensor) -> float:
 def _relu_patterns(network: nn.Module, images: Tensor) -> list[Tensor]:
     """Which units are on, for each call of a ReLU: (B, units), bool."""
     net = _copy(network)
-    patterns = _watch(net, nn.ReLU, lambda _relu, x, _out: (x > 0).flatten(1))  # a ReLU in place changes no sign
+    # A ReLU in place changes no sign.
+    patterns = _watch(net, nn.ReLU | nn.GELU, lambda _relu, x, _out: (x > 0).flatten(1))
     with torch.no_grad():
         net(images)
     if not patterns:
@@ -253,33 +303,43 @@ def zico(network: nn.Module, images: Tensor, labels: Tensor) -> float:
     return total
 
 
-def _convolutions(module: nn.Module) -> int:
-    return sum(isinstance(m, nn.Conv2d) for m in module.modules())
+def _share(part: nn.Module, net: nn.Module, kinds: Any) -> float:
+    """What part of a network's layers of these kinds is in one part of it."""
+    inside, all_of_them = (sum(isinstance(m, kinds) for m in module.modules()) for module in (part, net))
+    return inside / all_of_them if all_of_them else 0.0
 
 
-def _blocks(module: nn.Module, total: int) -> Iterator[nn.Module]:
+def _blocks(module: nn.Module, net: nn.Module) -> Iterator[nn.Module]:
     for child in module.children():
         if isinstance(child, nn.Conv2d):
             yield child
-        elif isinstance(child, nn.Sequential | nn.ModuleList | nn.ModuleDict) or 2 * _convolutions(child) > total:
-            yield from _blocks(child, total)
+        elif isinstance(child, nn.Sequential | nn.ModuleList | nn.ModuleDict):
+            yield from _blocks(child, net)
         elif list(child.children()):
-            yield child
+            wraps = max(_share(child, net, nn.Conv2d), _share(child, net, nn.Conv2d | nn.Linear)) > 1 / 2
+            yield from _blocks(child, net) if wraps else [child]
 
 
 def _block_outputs(network: nn.Module, images: Tensor) -> list[Tensor]:
     net, outputs = _copy(network), []
 
     def record(_block: nn.Module, _inputs: tuple[Tensor, ...], out: object) -> Tensor | None:
-        if not isinstance(out, Tensor) or out.dim() != 4:
+        if not isinstance(out, Tensor) or out.dim() not in (3, 4):
             return None
         outputs.append(out if out.requires_grad else out.detach().requires_grad_())
         return outputs[-1].clone()  # what follows may work in place, and must depend on the recorded tensor
 
-    for block in dict.fromkeys(_blocks(net, _convolutions(net))):
+    for block in dict.fromkeys(_blocks(net, net)):
         block.register_forward_hook(record)
     net(images)
-    return outputs
+    # An image among tokens, or tokens among images, is compared with nothing.
+    kinds = [0, *(out.dim() for out in outputs), 0]
+    return [out for i, out in enumerate(outputs, start=1) if kinds[i] in (kinds[i - 1], kinds[i + 1])]
+
+
+def _rows(out: Tensor) -> Tensor:
+    """(positions, features): images have their features second, tokens last."""
+    return out.double().permute(0, 2, 3, 1).flatten(0, 2) if out.dim() == 4 else out.double().flatten(0, 1)
 
 
 def _block_features(network: nn.Module, images: Tensor) -> list[Tensor]:
@@ -291,7 +351,7 @@ def _entropies(outputs: list[Tensor]) -> list[float]:
     """Per block the entropy of the spectrum of its features' covariance."""
     entropies = []
     for out in outputs:
-        features = out.double().permute(0, 2, 3, 1).flatten(0, 2)
+        features = _rows(out)
         features = features - features.mean(0)
         e = torch.linalg.eigvalsh(features.T @ features / len(features)).clamp(min=0)
         p = e / e.sum() if e.sum() > 0 else torch.zeros_like(e)
@@ -306,7 +366,9 @@ def expressivity(network: nn.Module, images: Tensor, _labels: Tensor) -> float:
 
 def progressivity(network: nn.Module, images: Tensor, _labels: Tensor) -> float:
     """Least growth of that entropy from block to block (AZ-NAS, Lee and Ham 2024)."""
-    return float(np.diff(_entropies(_block_features(network, images))).min())  # ValueError with fewer than two blocks
+    outputs = _block_features(network, images)
+    gained = zip(itertools.pairwise(outputs), np.diff(_entropies(outputs)), strict=True)
+    return float(min(gain for (before, after), gain in gained if before.dim() == after.dim()))  # ValueError with no two
 
 
 def growth(network: nn.Module, images: Tensor, _labels: Tensor) -> float:
@@ -322,15 +384,19 @@ def trainability(network: nn.Module, images: Tensor, _labels: Tensor) -> float:
     if len(outputs) < 2:
         raise ValueError("trainability needs at least two blocks")
     for f_in, f_out in itertools.pairwise(outputs):
+        if f_in.dim() != f_out.dim():
+            continue
         g_out = (torch.randint(0, 2, f_out.shape, generator=g).float() * 2 - 1).to(f_out)
         (g_in,) = torch.autograd.grad(f_out, f_in, g_out, retain_graph=True, allow_unused=True)
         g_in = torch.zeros_like(f_in) if g_in is None else g_in
         if torch.equal(g_in, g_out):
             scores.append(-1e6)
             continue
-        if f_in.shape[2] > f_out.shape[2]:
+        if f_in.dim() == 3 and f_in.shape[1] != f_out.shape[1]:
+            g_in = g_in.unflatten(1, (f_out.shape[1], -1)).mean(2)
+        elif f_in.dim() == 4 and f_in.shape[2] > f_out.shape[2]:
             g_in = pixel_unshuffle(g_in, f_in.shape[2] // f_out.shape[2])
-        rows_in, rows_out = (t.double().permute(0, 2, 3, 1).flatten(0, 2) for t in (g_in, g_out))
+        rows_in, rows_out = _rows(g_in), _rows(g_out)
         sigma = torch.linalg.svdvals(rows_in.T @ rows_out / len(rows_out))[0].item()
         scores.append(-sigma - 1 / (sigma + 1e-6) + 2)
     return float(np.mean(scores))
@@ -338,6 +404,6 @@ def trainability(network: nn.Module, images: Tensor, _labels: Tensor) -> float:
 
 PLAIN: dict[str, Callable[[nn.Module, Tensor, Tensor], float]] = {
     **{f.__name__: f for f in (params, macs, complexity, grad_norm, snip, plain, l2_norm, grasp, fisher, synflow)},
-    **{f.__name__: f for f in (jacov, epe_nas, naswot, swap, reg_swap, meco, zen, zico)},
+    **{f.__name__: f for f in (jacov, epe_nas, naswot, swap, reg_swap, meco, zen, zico, dss)},
     **{f.__name__: f for f in (expressivity, progressivity, growth, trainability)},
 }

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from llmnas_mcp.scoring import PROXIES, engine, inputs
+from llmnas_mcp.scoring import engine, inputs
 from llmnas_mcp.spaces import Dataset, get_space
 from tests.scoring import handmade
 from tests.thorough import examples
@@ -21,8 +21,12 @@ from tests.thorough import examples
 SPACE = get_space("nasbench201")
 TINY = Dataset("tiny", 8, handmade.CLASSES)
 GOOD, NOTHING, SKIP = (3, 1, 3, 1, 2, 3), (0, 0, 0, 0, 0, 0), (0, 0, 0, 1, 0, 0)
-ALL = tuple(PROXIES)
+ALL = handmade.OF_CONVOLUTIONS
 MADE = [handmade.mobile, handmade.bare, handmade.dropping, handmade.functional_relu, handmade.in_place]
+EVERY = [(made, ALL) for made in MADE] + [
+    (made, handmade.OF_TRANSFORMERS) for made in (handmade.transformer_fused, handmade.transformer_torch)
+]
+every_network = pytest.mark.parametrize(("factory", "proxies"), EVERY, ids=[made.__name__ for made, _ in EVERY])
 
 
 def fresh(genotype: tuple[int, ...], proxies: tuple[str, ...] = ALL) -> dict[str, float]:
@@ -38,7 +42,7 @@ def test_a_network_has_the_same_values_to_the_bit_whatever_was_measured_before()
     assert fresh(GOOD) == alone
 
 
-@pytest.mark.parametrize("proxy", PROXIES)
+@pytest.mark.parametrize("proxy", ALL)
 def test_a_proxy_alone_is_to_the_bit_what_it_is_among_all(proxy: str) -> None:
     network = handmade.seeded(handmade.dropping)
     assert engine.measure(network, TINY, [proxy]) == {proxy: engine.measure(network, TINY, ALL)[proxy]}
@@ -52,10 +56,12 @@ def test_any_selection_in_any_order_gives_the_same_values_in_that_order(proxies:
     assert list(some.items()) == [(name, whole[name]) for name in proxies]
 
 
-@pytest.mark.parametrize("factory", MADE, ids=lambda f: f.__name__)
-def test_a_network_measured_twice_has_the_same_values(factory: Callable[[], nn.Module]) -> None:
+@every_network
+def test_a_network_measured_twice_has_the_same_values(
+    factory: Callable[[], nn.Module], proxies: tuple[str, ...]
+) -> None:
     network = handmade.seeded(factory)
-    assert engine.measure(network, TINY, ALL) == engine.measure(network, TINY, ALL)
+    assert engine.measure(network, TINY, proxies) == engine.measure(network, TINY, proxies)
 
 
 def test_the_same_factory_builds_the_same_network_every_time() -> None:
@@ -66,8 +72,8 @@ def test_the_same_factory_builds_the_same_network_every_time() -> None:
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("factory", MADE, ids=lambda f: f.__name__)
-def test_the_callers_network_stays_as_it_was(factory: Callable[[], nn.Module]) -> None:
+@every_network
+def test_the_callers_network_stays_as_it_was(factory: Callable[[], nn.Module], proxies: tuple[str, ...]) -> None:
     network = factory().eval()
     next(network.children()).train()
     weights = list(network.parameters())
@@ -81,7 +87,7 @@ def test_the_callers_network_stays_as_it_was(factory: Callable[[], nn.Module]) -
         return [flags, hooks, gradients, {name: values.tolist() for name, values in of.state_dict().items()}]
 
     before, modules = copy.deepcopy(looks(network)), list(network.modules())
-    engine.measure(network, TINY, ALL)
+    engine.measure(network, TINY, proxies)
     assert looks(network) == before
     assert list(network.modules()) == modules
     assert all(one is other for one, other in zip(network.parameters(), weights, strict=True))

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from llmnas_mcp.scoring import PROXIES, engine
+from llmnas_mcp.scoring import PROXIES, engine, inputs
 from llmnas_mcp.scoring.engine import DEFAULT
-from llmnas_mcp.scoring.observation import blocks_of
+from llmnas_mcp.scoring.observation import Observation, blocks_of
 from llmnas_mcp.spaces import Dataset, get_space
+from llmnas_mcp.spaces.autoformer.network import Residual
 from llmnas_mcp.spaces.nasbench201.network import Cell, Network, Reduction
 from tests.scoring import handmade
 from tests.scoring.handmade import Counting, Depthwise
@@ -80,7 +81,7 @@ def test_those_that_need_other_inputs_run_the_network_on_them(passes: Passes, pr
 
 
 def test_all_proxies_take_four_forward_passes(passes: Passes) -> None:
-    measured(*PROXIES)
+    measured(*handmade.OF_CONVOLUTIONS)
     assert passes.forward == 4
 
 
@@ -107,4 +108,34 @@ def test_the_blocks_of_a_plain_network_are_its_convolutions_and_composites_in_or
 
 def test_a_wrapped_network_has_the_values_of_what_it_wraps() -> None:
     network = handmade.seeded(lambda: Network(GOOD, handmade.CLASSES))
-    assert engine.measure(Counting(network), TINY, PROXIES) == engine.measure(network, TINY, PROXIES)
+    proxies = handmade.OF_CONVOLUTIONS
+    assert engine.measure(Counting(network), TINY, proxies) == engine.measure(network, TINY, proxies)
+
+
+def test_the_blocks_of_an_autoformer_are_what_follows_each_residual_connection() -> None:
+    network = handmade.autoformer()
+    assert [type(block) for block in blocks_of(network)] == [nn.Conv2d, *[Residual] * 6]
+    blocks = Observation(network, *inputs.batch(32, handmade.CLASSES)).blocks
+    assert [tuple(block.shape) for block in blocks] == [(16, 5, 24)] * 6  # the patches are no block
+
+
+def test_the_blocks_of_an_encoder_are_its_layers() -> None:
+    for network in (handmade.encoder(), Counting(handmade.encoder_batch_second())):
+        assert [type(block) for block in blocks_of(network)] == [nn.TransformerEncoderLayer] * 3
+
+
+def test_the_blocks_of_a_network_that_goes_from_images_to_tokens_are_those_of_both_and_each_kind_is_compared() -> None:
+    convolutions = [nn.Conv2d(3, 12, 3, padding=1), nn.Conv2d(12, 12, 3, padding=1), nn.Conv2d(12, 12, 2, stride=2)]
+    blocks = [handmade.Block(12, handmade.Attention(12, 3)) for _ in range(2)]
+    last = [nn.AdaptiveAvgPool2d((1, 12)), nn.Flatten(), nn.Linear(12, handmade.CLASSES)]
+    seen = Observation(nn.Sequential(*convolutions, Tokens(), *blocks, *last), *inputs.batch(8, handmade.CLASSES))
+    images, tokens = (16, 12, 8, 8), (16, 16, 12)
+    assert [tuple(block.shape) for block in seen.blocks] == [images, images, (16, 12, 4, 4), tokens, tokens]
+    gains = [seen.entropies[i] - seen.entropies[i - 1] for i in (1, 2, 4)]
+    assert PROXIES["progressivity"].measure(seen) == min(gains)
+    assert PROXIES["growth"].measure(seen) == pytest.approx(gains[0] + gains[2])
+
+
+class Tokens(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(2).mT

@@ -19,7 +19,7 @@ from llmnas_mcp.scoring.observation import Observation
 
 NAMES = [
     *("params", "macs", "growth", "jacov", "naswot", "expressivity", "progressivity", "trainability", "complexity"),
-    *("synflow", "grad_norm", "snip", "grasp", "fisher", "l2_norm", "plain", "zico"),
+    *("synflow", "dss", "grad_norm", "snip", "grasp", "fisher", "l2_norm", "plain", "zico"),
     *("epe_nas", "zen", "meco", "swap", "reg_swap"),
 ]
 

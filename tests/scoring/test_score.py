@@ -149,8 +149,11 @@ def test_proxies_an_atlas_has_are_looked_up_in_any_order_and_once(tmp_path: Path
 def test_all_proxies_there_are_can_be_asked_for_at_once(tmp_path: Path, shipped: tuple[int, ...]) -> None:
     found = score_of(SPACE, [shipped, *LIVE], dataset=TINY, data=tmp_path / "none", proxies=iter(PROXIES))
     assert list(found.proxies) == list(PROXIES)
-    assert all(values.shape == (3,) and np.isfinite(values).all() for values in found.proxies.values())
     assert set(COUNTED) < set(found.proxies)
+    assert np.isnan(found.proxies.pop("dss")).tolist() == [True] * 3
+    assert all(values.shape == (3,) and np.isfinite(values).all() for values in found.proxies.values())
+    assert list(found.left_out) == ["dss"]
+    assert found.left_out["dss"].startswith("The network has no attention")
 
 
 def test_a_proxy_there_is_not_is_refused_before_anything_is_measured(tmp_path: Path) -> None:

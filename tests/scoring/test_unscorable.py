@@ -13,7 +13,7 @@ from torch.nn import functional
 from llmnas_mcp.errors import LabError, UnscorableError
 from llmnas_mcp.scoring import PROXIES, engine
 from llmnas_mcp.spaces import Dataset
-from tests.scoring.handmade import CLASSES, Does, bare
+from tests.scoring.handmade import CLASSES, OF_CONVOLUTIONS, Does, bare
 
 TINY = Dataset("tiny", 8, CLASSES)
 HEAD = (nn.AdaptiveAvgPool2d(1), nn.Flatten())
@@ -35,8 +35,8 @@ def pooled(x: torch.Tensor) -> torch.Tensor:
 
 
 UNSCORABLE: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    "no convolution": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, 10)), "no Conv2d"),
-    "one-dimensional convolutions": (lambda: nn.Sequential(nn.Flatten(2), nn.Conv1d(3, 8, 3)), "no Conv2d"),
+    "no layers": (lambda: nn.Sequential(*HEAD), "no Conv2d and no Linear"),
+    "one-dimensional convolutions": (lambda: nn.Sequential(nn.Flatten(2), nn.Conv1d(3, 8, 3)), "no Conv2d and no"),
     "a lazy layer": (lambda: nn.Sequential(nn.Conv2d(3, 8, 3), *HEAD, nn.LazyLinear(10)), "lazy"),
     "a lazy convolution": (lambda: nn.Sequential(nn.Conv2d(3, 8, 3), nn.LazyConv2d(8, 3)), "lazy"),
     "feature maps": (lambda: Does(lambda x: x), r"shape \(16, 10, 8, 8\)"),
@@ -68,7 +68,7 @@ def test_without_a_relu_its_patterns_cannot_be_told(proxy: str) -> None:
     network = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Tanh(), nn.Conv2d(8, 8, 1), nn.Tanh(), *HEAD, nn.Linear(8, 10))
     with pytest.raises(UnscorableError, match="no ReLU"):
         engine.measure(network, TINY, [proxy])
-    others = [name for name in PROXIES if name not in ("naswot", "swap", "reg_swap")]
+    others = [name for name in OF_CONVOLUTIONS if name not in ("naswot", "swap", "reg_swap")]
     assert list(engine.measure(network, TINY, others)) == others
 
 

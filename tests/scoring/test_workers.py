@@ -168,7 +168,7 @@ class Fragile(Space):
 def test_what_cannot_be_measured_comes_with_the_reason_and_is_not_kept(tmp_path: Path, by: Counting) -> None:
     found = dict(measure_all(Fragile(), [(0,), (1,)], TINY, NAMES, tmp_path, by=by))
     assert all(isinstance(error, UnscorableError) for error in found.values())
-    assert str(found[0,]).startswith("The network has no Conv2d")
+    assert str(found[0,]).startswith("The network has fewer than two blocks")
     assert str(found[1,]) == "The network kind=mistake cannot be built: KeyError: 'width'"
     assert not list(tmp_path.iterdir())
 

@@ -27,7 +27,9 @@ commands = typer.Typer()
 Architectures = Annotated[
     list[str] | None, typer.Argument(help="Architecture strings, quoted: they contain |.", show_default=False)
 ]
-Proxies = Annotated[str | None, typer.Option(help="Proxies, comma-separated: zen,zico. 'all' for every one there is.")]
+Proxies = Annotated[
+    str | None, typer.Option(help="Proxies, comma-separated: zen,zico. 'all' for each that can be told.")
+]
 Models = Annotated[
     list[str] | None,
     typer.Option("--model", help="Your own network: FILE.py:FACTORY, a function that returns it. Runs that code here."),
@@ -74,23 +76,22 @@ def _score_architectures(
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
-    columns = [
-        n
-        for n in found.results[0].proxies
-        if n not in ("params", "macs") and (names or n in ("growth", "swap", "jacov"))
-    ]
+    told = dict.fromkeys(name for result in found.results for name in result.proxies)
+    columns = [n for n in told if n not in ("params", "macs") and (names or n in ("growth", "swap", "jacov"))]
     heads = ["score", "params (M)", "MACs (M)", *columns, "source"]
     rows = {
         x.architecture: [
             f"{x.score:.4f}",
             f"{x.params_m:.3f}",
             f"{x.macs_m:.1f}",
-            *(f"{x.proxies[n]:.4g}" for n in columns),
+            *(f"{x.proxies[n]:.4g}" if n in x.proxies else "-" for n in columns),
             x.source,
         ]
         for x in found.results
     }
     _print("architecture", heads, rows)
+    for name, why in found.left_out.items():
+        err.print(f"{name}: {why}")
     if found.worth:
         worth = {w.name: w for w in found.worth}
         out.print(

@@ -51,6 +51,12 @@ _OURS = {
             "Tanaka et al., Pruning neural networks without any data, NeurIPS 2020 (arXiv 2006.05467)",
             saliency.synflow,
         ),
+        Proxy(
+            "dss",
+            "diversity of attention's weights and saliency of MLPs",
+            "Zhou et al., Training-free Transformer Architecture Search, CVPR 2022 (arXiv 2203.12217)",
+            saliency.dss,
+        ),
         Proxy("grad_norm", "length of the gradient of the loss, layer by layer", _ABDELFATTAH, saliency.grad_norm),
         Proxy(
             "snip",

@@ -57,9 +57,9 @@ def reg_swap(seen: Observation) -> float:
 def meco(seen: Observation) -> float:
     """Sum over convolutions of the least eigenvalue of the correlation of their output channels, for the first image.
 
-    Of nn.Conv2d alone, where the authors' code takes every module. Channels without variance correlate with nothing.
-    Jiang et al. 2023 ("MeCo: Zero-Shot NAS with One Data and Single Forward Pass via Minimum Eigenvalue of
-    Correlation", NeurIPS), eq. 5.
+    Of nn.Conv2d alone, where the authors' code takes every module; 0 where there is none. Channels without variance
+    correlate with nothing. Jiang et al. 2023 ("MeCo: Zero-Shot NAS with One Data and Single Forward Pass via Minimum
+    Eigenvalue of Correlation", NeurIPS), eq. 5.
     Higher is better. Cost: the forward pass.
     """
     import torch
@@ -80,7 +80,8 @@ def zen(seen: Observation) -> float:
 
     log of the mean over images of sum |f(x) - f(x + 0.01 e)|, plus the sum over batch normalisations of log sqrt(mean
     variance of their input), with x, e and all weights standard normal. Lin et al. 2021 (arXiv 2102.01063), algorithm
-    1, one repetition; residual connections stay.
+    1, one repetition; residual connections stay. Raises UnscorableError for a network that works mostly on tokens: what
+    comes after its last feature map, and its layer normalisation, would not count.
     Higher is better. Cost: two forward passes.
     """
     import torch
@@ -89,6 +90,9 @@ def zen(seen: Observation) -> float:
 
     from llmnas_mcp.scoring.copies import gaussian
 
+    dimensions = [out.ndim for _, out in seen.calls]
+    if dimensions.count(3) > dimensions.count(4):
+        raise UnscorableError("works on tokens in most of its layers, and zen looks at feature maps: leave out zen.")
     network = gaussian(seen.original, seen.device, seen.seed)
     generator = torch.Generator().manual_seed(seen.seed)
     x, e = (torch.randn(seen.images.shape, generator=generator).to(seen.device) for _ in range(2))

@@ -14,7 +14,7 @@ def params(seen: Observation) -> float:
 
 
 def macs(seen: Observation) -> float:
-    """Multiply-accumulates of nn.Conv2d and nn.Linear for one image.
+    """Multiply-accumulates of convolutions and matrix products, those of attention included, for one image.
 
     Higher is better. Cost: the forward pass.
 

@@ -1,14 +1,16 @@
 """How much the weights matter: to the loss of a batch with made-up labels, or to the flow through the network.
 
-W is the weight of a convolution or linear layer, L the mean cross-entropy, g its gradient with respect to W. All but
-synflow, grasp and l2_norm read the same backward pass. Most come from pruning; Abdelfattah et al. 2021 (arXiv
-2101.08134) sum them over the weights as a score of the architecture.
+W is the weight of a convolution or linear layer, or a projection of nn.MultiheadAttention, L the mean cross-entropy, g
+its gradient with respect to W. All but synflow, dss, grasp and l2_norm read the same backward pass. Most come from
+pruning; Abdelfattah et al. 2021 (arXiv 2101.08134) sum them over the weights as a score of the architecture.
 """
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
+
+from llmnas_mcp.errors import UnscorableError
 
 if TYPE_CHECKING:
     from llmnas_mcp.scoring.observation import Observation
@@ -41,22 +43,25 @@ def plain(seen: Observation) -> float:
 
 def l2_norm(seen: Observation) -> float:
     """Sum over layers of the 2-norm of W. Abdelfattah et al. 2021. Higher is better. Cost: none."""
-    from llmnas_mcp.scoring.anatomy import layers_of
+    from llmnas_mcp.scoring.anatomy import weights_of
 
-    return sum(float(layer.weight.detach().norm()) for layer in layers_of(seen.network))
+    return sum(float(weight.detach().norm()) for weight in weights_of(seen.network))
 
 
 def fisher(seen: Observation) -> float:
-    """Sum over channels of half the batch mean of (activation x gradient, summed over space) squared.
+    """Sum over channels of half the batch mean of (activation x gradient, summed over pixels or tokens) squared.
 
-    The activations are the outputs of layers. Theis et al. 2018 (arXiv 1801.05787); Turner et al. 2020 (arXiv
-    1906.04113), eq. 2. Higher is better. Cost: the backward pass to the weights.
+    The activations are the outputs of layers, of modules of their own: nn.MultiheadAttention has none inside. Theis et
+    al. 2018 (arXiv 1801.05787); Turner et al. 2020 (arXiv 1906.04113), eq. 2.
+    Higher is better. Cost: the backward pass to the weights.
     """
     total = 0.0
     for (_, out), gradient in zip(seen.calls, seen.loss_gradients[1], strict=True):
         effect = out.detach().double() * gradient
         if effect.ndim == 4:
             effect = effect.sum((2, 3))
+        elif effect.ndim == 3:  # tokens, which may also come before the batch
+            effect = effect.sum(1 if len(effect) == len(seen.images) else 0)
         total += float(effect.square().mean(0).sum()) / 2
     return total
 
@@ -104,13 +109,48 @@ def synflow(seen: Observation) -> float:
     """
     import torch
 
-    from llmnas_mcp.scoring.anatomy import layers_of
+    from llmnas_mcp.scoring.anatomy import weights_of
     from llmnas_mcp.scoring.copies import linearised
     from llmnas_mcp.scoring.observation import gradients
 
     network = linearised(seen.original, seen.device)
-    weights = [layer.weight.requires_grad_() for layer in layers_of(network)]
+    weights = [weight.requires_grad_() for weight in weights_of(network)]
     output = seen.forward(torch.ones_like(seen.images[:1], dtype=torch.float64), network)
     flows = [(w.detach() * g).sum() for w, g in zip(weights, gradients(output.sum(), weights), strict=True)]
     flow = float(sum(flows))
     return 0.0 if flow <= 0 else math.log1p(flow)
+
+
+def dss(seen: Observation) -> float:
+    """Synaptic diversity of attention and synaptic saliency of MLPs, where all parameters are made positive.
+
+    Sum over the weights of attention of |g|_nuc |W|_nuc (nuclear norms: sums of singular values), and over those of
+    MLPs of the sum of |W g|; g is the gradient of the sum of the logits for one image of ones, in evaluation mode.
+    `attention` tells which weights are whose; query, key and value in one matrix count as one, as in the authors' code.
+    Zhou et al. 2022 (arXiv 2203.12217), sec. 3, with the bars that their code has. Raises UnscorableError where there
+    is no attention.
+    Higher is better. Cost: a forward and a backward pass of one image, singular values of W and g of attention.
+    """
+    import torch
+
+    from llmnas_mcp.scoring.attention import AttentionTracker
+    from llmnas_mcp.scoring.copies import working_copy
+    from llmnas_mcp.scoring.observation import gradients
+
+    network = working_copy(seen.original, seen.device).eval().requires_grad_(False)
+    for parameter in network.parameters():
+        parameter.abs_()
+    network.requires_grad_()
+    with AttentionTracker() as found:
+        output = seen.forward(torch.ones_like(seen.images[:1]), network)
+    if not found.attention:
+        raise UnscorableError("has no attention, no values weighed by a softmax of queries times keys: leave out dss.")
+    weights = [*found.attention, *found.mlps]
+    total = 0.0
+    for i, (w, g) in enumerate(zip(weights, gradients(output.sum(), weights), strict=True)):
+        w, g = w.detach().double().flatten(1), g.double().flatten(1)
+        if i < len(found.attention):
+            total += float(torch.linalg.matrix_norm(w, "nuc") * torch.linalg.matrix_norm(g, "nuc"))
+        else:
+            total += float((w * g).abs().sum())
+    return total

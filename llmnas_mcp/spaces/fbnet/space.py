@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmnas_mcp.errors import ArchitectureError
 from llmnas_mcp.spaces.base import Genotypes, Space
 from llmnas_mcp.spaces.datasets import Dataset
 from llmnas_mcp.spaces.fbnet.plan import BLOCKS, LAYERS, SKIP, STEM, Layer, Plan, block, plan
 from llmnas_mcp.spaces.needed import Genotype
+from llmnas_mcp.spaces.notation import malformed
 
 if TYPE_CHECKING:
     from torch import nn
 
 POSITIONS = tuple(f"layer.{i}" for i in range(LAYERS))
-_SHOWN = 160  # characters of what was given that an error repeats
 
 
 class FBNet(Space):
@@ -53,7 +52,7 @@ class FBNet(Space):
         if len(words) == 1 and words[0].isdecimal():
             words = list(words[0])
         if len(words) != LAYERS:
-            raise self._malformed(architecture, f"it has {len(words)} blocks, not {LAYERS}")
+            raise malformed(self, architecture, f"it has {len(words)} blocks, not {LAYERS}")
         return tuple(self._index(architecture, layer, word) for layer, word in enumerate(words))
 
     def short(self, genotype: Genotype) -> str:
@@ -69,15 +68,8 @@ class FBNet(Space):
             return BLOCKS.index(word)
         if len(word) == 1 and word in "012345678":
             return int(word)
-        raise self._malformed(
-            architecture, f"layer.{layer} cannot be {word[:40]!r}; allowed: {', '.join(BLOCKS)}, or 0 to {SKIP}"
-        )
-
-    def _malformed(self, architecture: str, problem: str) -> ArchitectureError:
-        shown = architecture if len(architecture) <= _SHOWN else architecture[: _SHOWN - 3] + "..."
-        return ArchitectureError(
-            f"Not an architecture of {self.name}: {problem}.\n  {shown!r}\nAn architecture is written {self.encoding}; "
-            f"a valid one: {self.example}"
+        raise malformed(
+            self, architecture, f"layer.{layer} cannot be {word[:40]!r}; allowed: {', '.join(BLOCKS)}, or 0 to {SKIP}"
         )
 
     def canonical(self, genotype: Genotype) -> Genotype:
