@@ -23,8 +23,8 @@ def hill_climbing(problem: Problem, seed: int) -> None:
         better = True
         while better:
             better = False
-            around = [n for n in space.neighbours(here) if not np.isnan(problem.costs([n])[0])]
-            for neighbour in sorted(around, key=lambda n: float(problem.costs([n])[0])):
+            around = [n for n in space.neighbours(here) if not np.isnan(problem.costs([n])[0, 0])]
+            for neighbour in sorted(around, key=lambda n: float(problem.costs([n])[0, 0])):
                 found = problem.evaluate([neighbour])[0] @ (weight, 1 - weight)
                 if found < worth:
                     here, worth, better = neighbour, found, True

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Objective = Literal["latency", "energy", "macs", "params"]
-Target = Literal["score", "cost"]
+Objective = Literal["latency", "energy", "memory", "macs", "params"]
+# What a rule is about: "cost" in a search for one objective, the name of one in a search for two.
+Target = Literal["score", "cost", "latency", "energy", "memory", "macs", "params"]
 # What a search goes by: the zero-cost score, or for comparison the rank by number of parameters.
 ScoredBy = Literal["zero-cost", "params"]
 # How complexity was cut into niches: where it has clear clusters between these, else in equal steps of its logarithm.
@@ -16,6 +17,12 @@ Status = Literal["kept", "duplicate", "refused"]
 
 Score = Annotated[float, Field(description="0 to 1, up")]
 Pattern = Annotated[dict[str, str], Field(description="position -> value")]
+# What stands beside `cost`, which is by the first objective, where there are two; else it is left out.
+All = Annotated[
+    dict[Objective, float],
+    Field(default_factory=dict, exclude_if=lambda costs: not costs, description="where there are two objectives"),
+]
+Limits = Annotated[dict[Objective, float], Field(description="the most allowed")]
 
 
 class Result(BaseModel):
@@ -135,7 +142,7 @@ class Started(Result):
     """Answer of start_search."""
 
     search_id: str
-    unit: str
+    units: list[str]
     niches: list[NicheInfo]
     cut: Cut
     next: str
@@ -150,24 +157,22 @@ class RoundInfo(Result):
 
 
 class Search(Result):
-    """State of a search. Hypervolume: cost scaled to 0..1 within the limits, 1 - score, reference point (1, 1)."""
+    """State of a search. Hypervolume: each cost scaled to 0..1 within the limits, 1 - score, reference point all 1."""
 
     search_id: str
     created: str
     space: str
     dataset: str
     device: str | None
-    objective: Objective
-    unit: str
+    objectives: list[Objective]
+    units: list[str]
     operator: str
     seed: int
     scored_by: ScoredBy
-    max_cost: float | None
-    max_macs: float | None = Field(description="millions")
-    max_params: float | None = Field(description="millions")
+    limits: Limits
     cut: Cut
-    cost_low: float
-    cost_high: float
+    cost_low: list[float] = Field(description="within the limits, as cost_high: the ends of the scale")
+    cost_high: list[float]
     evaluations: int = Field(description="budget")
     used: int
     rounds: int | None
@@ -188,7 +193,7 @@ class SearchLine(Result):
     space: str
     dataset: str
     device: str | None
-    objective: Objective
+    objectives: list[Objective]
     operator: str
     seed: int
     evaluations: int
@@ -214,6 +219,7 @@ class MemberInfo(Result):
     score: Score
     cost: float
     unit: str
+    costs: All
     source: str = Field(description="of the cost")
     params_m: float
 
@@ -230,6 +236,7 @@ class Members(Result):
 class Gap(Result):
     """A stretch of cost on the niche's front without a member, and the scores at its ends."""
 
+    objective: Objective
     cost_from: float
     cost_to: float
     score_from: float
@@ -264,10 +271,9 @@ class Brief(Result):
     example: str
     params_low_m: float
     params_high_m: float
-    max_cost: float | None
-    max_macs: float | None
-    max_params: float | None
-    unit: str
+    limits: Limits
+    objectives: list[Objective]
+    units: list[str]
     untried: int | None = Field(description="null: too many to count")
     share: int
     parents: list[MemberInfo]
@@ -368,6 +374,7 @@ class Submitted(Result):
     score: float | None
     cost: float | None
     unit: str
+    costs: All
     niche: int | None
 
 
@@ -389,6 +396,7 @@ class FrontPoint(Result):
     score: Score
     cost: float
     unit: str
+    costs: All
     source: str
     params_m: float | None
     near: bool = Field(description="off the front, within the margins of error")

@@ -60,7 +60,7 @@ def main() -> None:
         for dataset in DATASETS:
             shares = np.zeros((len(JUDGES), len(DEVICES), args.seeds))
             for j, device in enumerate(DEVICES):
-                judges = [Judge.of(SPACE, dataset, device, "latency", data) for data in (whole, costs, nothing)]
+                judges = [Judge.of(SPACE, dataset, device, ["latency"], data) for data in (whole, costs, nothing)]
                 for seed in range(args.seeds):
                     with tempfile.TemporaryDirectory() as store:
                         cells = asyncio.run(front(Path(store), device, dataset, seed))

@@ -47,10 +47,10 @@ def search_of(lab: Laboratory, count: int) -> str:
                 "niche": handle.home(params),
                 "round": 1 + i // 42,
                 "score": float(scores[i]),
-                "cost": float(costs.values[i]),
+                "costs": costs.values[i].tolist(),
                 "params": params,
                 "score_source": "atlas",
-                "cost_source": costs.sources[i],
+                "cost_sources": costs.sources[i],
                 "origin": origin.model_dump(),
             }
         )

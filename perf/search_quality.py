@@ -1,7 +1,8 @@
-"""How good are searches? Hypervolume in (score, cost) of what each method finds, under the same score.
+"""How good are searches? Hypervolume in score and costs of what each method finds, under the same score.
 
     python perf/search_quality.py [--seeds 10] [--budgets 100 200 400] [--dataset cifar10] [--jobs 2]
-    python perf/search_quality.py --space fbnet --dataset cifar100 --costs macs --seeds 5 --budgets 400
+    python perf/search_quality.py --space fbnet --dataset cifar100 --costs macs macs+params --seeds 5 --budgets 400
+    python perf/search_quality.py --costs edgegpu+energy fpga+energy
     python perf/search_quality.py --operator local [--seeds 3] [--budgets 120] [--costs raspi4]
 
 Our evolution operator, through the graph and the tools, against pymoo's NSGA-II and random sampling at the same number
@@ -11,6 +12,8 @@ at hand, else of that of all fronts found here together. What must be scored liv
 
 With --operator, one that asks a language model takes NSGA-II's place. Told besides: valid proposals (evaluated: not
 refused, not tried before) among all of the answers that are whole, and rules written.
+
+A cost is a device, for its latency, or energy, memory, macs or params; two costs are joined by a +.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from llmnas_agents.cli.space import known_name
@@ -41,10 +45,9 @@ from numpy.typing import NDArray
 
 from llmnas_mcp import baselines
 from llmnas_mcp import results as r
-from llmnas_mcp.devices import ANYWHERE, DEVICES
-from llmnas_mcp.pareto import hypervolume
+from llmnas_mcp.devices import DEVICES
+from llmnas_mcp.pareto import unit_hypervolume
 from llmnas_mcp.search.landscape import NO_LIMITS, Landscape
-from llmnas_mcp.search.members import REFERENCE
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
 from llmnas_mcp.spaces import Genotype, dataset_shape, get_space
@@ -54,17 +57,19 @@ Method = Callable[["Ground", int, int], Found]
 
 
 class Ground:
-    """A space on a dataset with one cost: the latency of a device, or a count."""
+    """A space on a dataset with a cost or two."""
 
     def __init__(self, space: str, dataset: str, cost: str, data: Path) -> None:
-        device, objective = (cost, "latency") if cost in DEVICES else (None, cost)
-        self.asked = {"space": space, "dataset": dataset, "device": device, "objective": objective}
+        parts = cost.split("+")
+        device = next((part for part in parts if part in DEVICES), None)
+        objectives: Any = tuple("latency" if part == device else part for part in parts)
+        self.asked = {"space": space, "dataset": dataset, "device": device, "objective": list(objectives)}
         self.space = get_space(space)
-        self.landscape = Landscape(self.space, dataset_shape(dataset), device, objective, data)  # type: ignore[arg-type]
+        self.landscape = Landscape(self.space, dataset_shape(dataset), device, objectives, data)
         self.scale = self.landscape.candidates(NO_LIMITS).scale
 
     def points(self, found: Found) -> NDArray[np.float64]:
-        """Scaled cost and 1 - score of architectures, shape (n, 2)."""
+        """Scaled costs and 1 - score of architectures, shape (n, costs + 1)."""
         return self.landscape.points([self.space.canonical(genotype) for genotype in found], self.scale)
 
 
@@ -164,7 +169,7 @@ def main() -> None:
     parser.add_argument("--space", default="nasbench201", help="a name, or FILE.py:CLASS")
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--budgets", type=int, nargs="+")
-    parser.add_argument("--costs", nargs="+", choices=[*DEVICES, *ANYWHERE])
+    parser.add_argument("--costs", nargs="+", help="such as raspi4, macs, edgegpu+energy, macs+params")
     parser.add_argument("--dataset", default="cifar10")
     parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "llmnas-search-quality")
     parser.add_argument("--jobs", type=int, default=2)
@@ -191,21 +196,22 @@ def main() -> None:
     results: dict[tuple[str, str, int], list[float]] = {}
     for cost in costs:
         union = np.vstack([own for (of, _, _), runs in points.items() for own in runs if of == cost])
-        most = hypervolume(union if best[cost] is None else best[cost], REFERENCE)
+        known = best[cost]
+        most = unit_hypervolume(union if known is None else known)
         for (of, method, budget), runs in points.items():
             if of == cost:
-                results[cost, method, budget] = [hypervolume(own, REFERENCE) / most for own in runs]
+                results[cost, method, budget] = [unit_hypervolume(own) / most for own in runs]
     methods = list(dict.fromkeys(method for _, method, _ in results))
     what = "of the exhaustive front" if exhaustive else "of all fronts found together"
     print(f"\nhypervolume as a share {what}, {space}, {args.dataset}, mean (deviation) of {seeds} seeds")
-    print(f"{'':>10}{'budget':>8}" + "".join(f"{name:>18}" for name in methods))
+    print(f"{'':>14}{'budget':>8}" + "".join(f"{name:>18}" for name in methods))
     for cost in costs:
         for budget in budgets:
             rows = [results[cost, name, budget] for name in methods]
-            print(f"{cost:>10}{budget:>8}" + "".join(f"{np.mean(row):>10.4f} ({np.std(row):.4f})" for row in rows))
+            print(f"{cost:>14}{budget:>8}" + "".join(f"{np.mean(row):>10.4f} ({np.std(row):.4f})" for row in rows))
     for budget in budgets:
         row = [np.mean([results[cost, name, budget] for cost in costs]) for name in methods]
-        print(f"{'all':>10}{budget:>8}" + "".join(f"{value:>10.4f}{'':>9}" for value in row))
+        print(f"{'all':>14}{budget:>8}" + "".join(f"{value:>10.4f}{'':>9}" for value in row))
     if found["calls"]:
         print(
             f"\n{args.operator}: {found['calls']} calls, {found['seconds'] / found['calls']:.1f} s each;"

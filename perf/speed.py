@@ -85,7 +85,7 @@ def judges() -> None:
     space = get_space("nasbench201")
 
     def of() -> Judge:
-        return Judge.of(space, "cifar10", "raspi4", "latency", Path("no tables"))
+        return Judge.of(space, "cifar10", "raspi4", ["latency"], Path("no tables"))
 
     cells = [tuple(cell) for cell in space.sample(400, np.random.default_rng(0)).tolist()]
     line("judge of all 15,625 cells, estimated", best(of))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -31,6 +33,16 @@ from tests import postgres as pg
 
 FIRST = Path(__file__).with_name("first_schema.sql").read_text()
 SEARCH = "fpga-cifar10-81cadd"
+# A search and a member as they were stored while a search had one cost.
+OLD_SEARCH: dict[str, Any] = {
+    **{"search_id": SEARCH, "space": "nasbench201", "dataset": "cifar10", "device": "fpga", "objective": "latency"},
+    **{"operator": "x", "seed": 3, "evaluations": 40, "offspring": 6, "cost_low": 1, "cost_high": 9},
+    **{"niches": [[73306, 802426]], "created": "2026-11-24", "scored_by": "params"},
+}
+OLD_MEMBER: dict[str, Any] = {
+    **{"search_id": SEARCH, "architecture": "a", "niche": 0, "round": 1, "score": 0.5, "cost": 2.0},
+    **{"params": 101306, "score_source": "computed", "cost_source": "fitted", "origin": {}},
+}
 SCHEMAS = pytest.mark.parametrize("schema", [store.SCHEMA, exchanges.SCHEMA], ids=["store", "exchanges"])
 
 
@@ -46,6 +58,27 @@ def older(tmp_path: Path) -> Path:
 def dump(path: Path) -> list[str]:
     with closing(sqlite3.connect(path)) as connection:
         return list(connection.iterdump())
+
+
+def content(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """The rows of every table as they stand."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        names = [row[0] for row in connection.execute("select name from sqlite_master where type = 'table'")]
+        return {name: [dict(row) for row in connection.execute(f"select * from {name}")] for name in names}
+
+
+def made_at(url: str, revision: str) -> tuple[sa.Engine, sa.MetaData]:
+    """A store as it was made at a revision, and its tables as they were then."""
+    engine = database.connect(url, replace(store.SCHEMA, metadata=sa.MetaData()))
+    script, tables = ScriptDirectory(store.SCHEMA.revisions, version_locations=[store.SCHEMA.revisions]), sa.MetaData()
+    with engine.begin() as connection:
+        with Operations.context(MigrationContext.configure(connection)):
+            for step in reversed(list(script.walk_revisions("base", revision))):
+                step.module.upgrade()
+        connection.execute(store.SCHEMA.table.update().values(version_num=revision))
+        tables.reflect(connection)
+    return engine, tables
 
 
 def said(url: str) -> str:
@@ -84,18 +117,25 @@ def test_a_new_database_has_the_tables_of_the_program(new_store: Callable[[], st
 
 
 def test_an_older_store_keeps_all_it_has_and_its_search_goes_on(older: Path, tmp_path: Path) -> None:
-    before = [line for line in dump(older) if line.startswith("INSERT")]
+    expected = content(older)
     lab = Laboratory(Settings(store=f"sqlite:///{older}", data=tmp_path / "tables"))
     asked = Exchanges(f"sqlite:///{older}", f"{SEARCH}-x")
-    after = [line for line in dump(older) if line.startswith("INSERT")]
-    # What a column that came later holds is what all had until then.
-    later = "','zero-cost',NULL,NULL,'clusters');"
-    now = [line.replace("');", later) if '"searches"' in line else line for line in before]
-    assert [line for line in after if "_version" not in line] == now
-    assert [line.split(" VALUES")[1] for line in after if "_version" in line] == [
-        f"('{schema.newest}');" for schema in (exchanges.SCHEMA, store.SCHEMA)
+    now = content(older)
+    assert now.pop("tasks") == []
+    assert [now.pop(schema.version) for schema in (exchanges.SCHEMA, store.SCHEMA)] == [
+        [{"version_num": schema.newest}] for schema in (exchanges.SCHEMA, store.SCHEMA)
     ]
+    # What a column that came later holds is what all had until then; what may be several now are lists.
+    (search,) = expected["searches"]
+    assert (search.pop("objective"), search.pop("max_cost")) == ("latency", None)
+    search |= {"objectives": '["latency"]', "limits": "{}", "scored_by": "zero-cost", "cut": "clusters"}
+    search |= {name: f"[{search[name]}]" for name in ("cost_low", "cost_high")}
+    for member in expected["members"]:
+        member |= {"costs": f"[{member.pop('cost')}]", "cost_sources": json.dumps([member.pop("cost_source")])}
+    assert now == expected
     (found,) = lab.get_search(SEARCH).history
+    front = lab.compute_pareto_front(SEARCH)
+    assert [(point.cost, point.unit) for point in front.front] == [(2.87696, "ms"), (4.24016, "ms"), (4.98256, "ms")]
     assert (found.evaluations, lab.knowledge_history(SEARCH)[-1].status) == (3, "retired")
     bred = lab.breed_architectures(SEARCH, 1, 2).offspring
     assert lab.submit_architectures(SEARCH, [o.architecture for o in bred], 1).used == 5
@@ -108,31 +148,21 @@ def test_an_older_store_keeps_all_it_has_and_its_search_goes_on(older: Path, tmp
 
 def test_what_an_upgrade_makes_anew_keeps_its_rows_and_who_refers_to_it(new_store: Callable[[], str]) -> None:
     url = new_store()
-    engine = database.connect(url, replace(store.SCHEMA, metadata=sa.MetaData()))
-    script = ScriptDirectory(store.SCHEMA.revisions, version_locations=[store.SCHEMA.revisions])
-    search = {"space": "nasbench201", "dataset": "cifar10", "device": "fpga", "objective": "latency", "seed": 3}
-    search |= {"search_id": SEARCH, "operator": "x", "evaluations": 40, "offspring": 6, "cost_low": 1, "cost_high": 9}
-    search |= {"niches": [[73306, 802426]], "created": "2026-11-24", "scored_by": "params"}
-    member = {"search_id": SEARCH, "architecture": "a", "niche": 0, "round": 1, "score": 0.5, "cost": 2.0}
-    member |= {"params": 101306, "score_source": "computed", "cost_source": "fitted", "origin": {}}
     rule = {"search_id": SEARCH, "niche": 0, "version": 1, "rule_id": "0.1", "content": {}, "status": "active"}
     rule |= {"author": "x", "round": 1}
+    engine, tables = made_at(url, "0004")
     with engine.begin() as connection:
-        with Operations.context(MigrationContext.configure(connection)):
-            for revision in reversed(list(script.walk_revisions("base", "0004"))):
-                revision.module.upgrade()
-        for table, row in ((store.searches, search), (store.members, member), (store.rules, rule)):
-            connection.execute(table.insert().values(row))
-        connection.execute(store.SCHEMA.table.update().values(version_num="0004"))
+        for table, row in (("searches", OLD_SEARCH), ("members", OLD_MEMBER), ("rules", rule)):
+            connection.execute(tables.tables[table].insert().values(row))
     engine.dispose()
     engine = database.connect(url, store.SCHEMA)
     with engine.begin() as connection:
         (found,) = connection.execute(sa.select(store.searches)).mappings()
-        assert found == {"max_cost": None, "rounds": None} | search | {
-            "max_macs": None,
-            "max_params": None,
-            "cut": "clusters",
-        }
+        search = {**OLD_SEARCH, "objectives": ["latency"], "limits": {}, "cost_low": [1], "cost_high": [9]}
+        del search["objective"]
+        assert found == search | {"rounds": None, "cut": "clusters"}
+        (kept,) = connection.execute(sa.select(store.members)).mappings()
+        assert (kept["costs"], kept["cost_sources"], kept["origin"]) == ([2.0], ["fitted"], {})
         context = MigrationContext.configure(
             connection, opts={"version_table": store.SCHEMA.version, "compare_server_default": True}
         )
@@ -145,6 +175,63 @@ def test_what_an_upgrade_makes_anew_keeps_its_rows_and_who_refers_to_it(new_stor
             connection.execute(store.searches.delete())
         connection.execute(store.searches.insert().values(search | {"search_id": "y", "device": None}))
     engine.dispose()
+
+
+COSTS = [1 / 3, 1e-300, 0.1 + 0.2, 123456789.123456789, 5e-324]  # which text must tell to the last digit
+WAS_LIMITED: list[tuple[str, dict[str, float], dict[str, float]]] = [
+    ("latency", {}, {}),
+    ("latency", {"max_cost": 0.1 + 0.2}, {"latency": 0.1 + 0.2}),
+    ("energy", {"max_cost": 1 / 3, "max_macs": 1e-300}, {"energy": 1 / 3, "macs": 1e-300}),
+    ("latency", {"max_macs": 60.1, "max_params": 2 / 3}, {"macs": 60.1, "params": 2 / 3}),
+    # A search for a count could have a limit on it by two names.
+    ("macs", {"max_macs": 60.1}, {"macs": 60.1}),
+    ("params", {"max_cost": 0.7, "max_macs": 60.1}, {"params": 0.7, "macs": 60.1}),
+    ("params", {"max_cost": 0.7, "max_params": 0.9}, {"params": 0.7}),
+    ("macs", {"max_cost": 60.1, "max_macs": 50.3}, {"macs": 50.3}),
+]
+
+
+@pytest.mark.parametrize("revision", ["0004", "0005"])
+def test_searches_made_for_one_cost_keep_their_limits_scales_and_costs_to_the_last_digit(
+    new_store: Callable[[], str], revision: str
+) -> None:
+    url = new_store()
+    engine, tables = made_at(url, revision)
+    searches, members = (tables.tables[name] for name in ("searches", "members"))
+    there = [(i, *case) for i, case in enumerate(WAS_LIMITED) if case[1].keys() <= set(searches.columns.keys())]
+    with engine.begin() as connection:
+        for i, objective, had, _ in there:
+            own = {"search_id": f"{SEARCH}-{i}", "objective": objective, **had}
+            own |= {"cost_low": COSTS[i % 5], "cost_high": 1e9 * COSTS[i % 5]}
+            connection.execute(searches.insert().values(OLD_SEARCH | own))
+            for name, cost in zip("abcde", COSTS, strict=True):
+                own = {"search_id": f"{SEARCH}-{i}", "architecture": name, "cost": cost, "cost_source": f"of {name}"}
+                connection.execute(members.insert().values(OLD_MEMBER | own))
+    engine.dispose()
+    with closing(Store(url)) as one:
+        found = {f"{SEARCH}-{i}": (one.search(f"{SEARCH}-{i}"), one.members(f"{SEARCH}-{i}")) for i, *_ in there}
+    for i, objective, _, limits in there:
+        search, rows = found[f"{SEARCH}-{i}"]
+        assert search
+        assert (search["objectives"], search["limits"]) == ([objective], limits)
+        assert (search["cost_low"], search["cost_high"]) == ([COSTS[i % 5]], [1e9 * COSTS[i % 5]])
+        assert [row["architecture"] for row in rows] == list("abcde")
+        assert [row["costs"] for row in rows] == [[cost] for cost in COSTS]
+        assert [row["cost_sources"] for row in rows] == [[f"of {name}"] for name in "abcde"]
+
+
+@pytest.mark.thorough
+def test_an_older_store_of_any_size_keeps_every_cost(new_store: Callable[[], str]) -> None:
+    url, count = new_store(), 20_001
+    engine, tables = made_at(url, "0005")
+    with engine.begin() as connection:
+        connection.execute(tables.tables["searches"].insert().values(OLD_SEARCH))
+        rows = [OLD_MEMBER | {"architecture": str(i), "cost": i / 7} for i in range(count)]
+        connection.execute(tables.tables["members"].insert(), rows)
+    engine.dispose()
+    with closing(Store(url)) as one:
+        kept = [(row["architecture"], row["costs"]) for row in one.members(SEARCH)]
+    assert kept == [(str(i), [i / 7]) for i in range(count)]
 
 
 def test_an_older_store_gets_the_indexes_of_a_new_one(older: Path, tmp_path: Path) -> None:

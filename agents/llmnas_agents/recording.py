@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -32,16 +32,19 @@ class Settings(BaseModel):
     space: str
     dataset: str
     device: str | None
-    objective: str
-    max_cost: float | None
-    max_macs: float | None = None
-    max_params: float | None = None
+    objectives: list[str]
+    limits: dict[str, float]
     evaluations: int
     rounds: int | None
     offspring: int
     seed: int
     operator: str
     niches: int
+
+    def asked(self) -> dict[str, Any]:
+        """The arguments of start_search."""
+        same = self.model_dump(exclude={"objectives", "limits"})
+        return {**same, "objective": self.objectives, **{f"max_{name}": limit for name, limit in self.limits.items()}}
 
 
 class Exchange(BaseModel):

@@ -149,7 +149,7 @@ async def replay(
     operator = recording.settings.operator
     if operator not in LANGUAGE:
         raise LabError(f"A search by {operator!r:.80} asked no model: run it again with llmnas search.")
-    started = await lab.start_search(**recording.settings.model_dump())
+    started = await lab.start_search(**recording.settings.asked())
     with replayed([exchange.model_dump() for exchange in recording.exchanges], store) as correspondent:
         front = await run(lab, started.search_id, store, None, listen, replayed=correspondent)
     return front, correspondent.changed
@@ -177,9 +177,10 @@ async def front_json(lab: LaboratoryClient, search_id: str, wall_s: float, used:
     """The content of front.json."""
     search, front = await lab.get_search(search_id), await lab.compute_pareto_front(search_id)
     truth = {"share": front.true_share, "random": front.true_share_random, "judge": front.judge}
-    names = ("search_id", "space", "dataset", "device", "objective", "operator", "seed")
+    names = ("search_id", "space", "dataset", "device", "objectives", "units", "operator", "seed")
     return {
         **{name: getattr(search, name) for name in names},
+        "objective": search.objectives[0],
         "evaluations": search.used,
         "wall_s": round(wall_s, 3),
         "llm": used.as_json(),

@@ -101,7 +101,7 @@ class Baseline:
     """What a method reaches on the problem of a search, at its number of evaluations; hypervolumes are up.
 
     curve: evaluations and mean hypervolume over the seeds. low, high: the range over the seeds at the end.
-    front: (score, cost) of the first seed's front, by rising cost.
+    front: score and costs of the first seed's front, by rising first cost.
     """
 
     name: str
@@ -109,7 +109,7 @@ class Baseline:
     curve: list[tuple[int, float]]
     low: float
     high: float
-    front: list[tuple[float, float]]
+    front: list[tuple[float, ...]]
 
 
 def of_search(
@@ -150,5 +150,5 @@ def _baseline(name: str, problems: Sequence[Problem]) -> Baseline | None:
         curve=means,
         low=min(ends),
         high=max(ends),
-        front=[(1 - first.paid[g][1], float(cost)) for g, cost in zip(kept, costs, strict=True)],
+        front=[(1 - first.paid[g][-1], *own) for g, own in zip(kept, costs.tolist(), strict=True)],
     )

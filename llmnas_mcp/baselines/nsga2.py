@@ -31,7 +31,9 @@ def nsga2(problem: Problem, seed: int) -> None:
 
     class Architectures(Asked):  # type: ignore[misc]
         def __init__(self) -> None:
-            super().__init__(n_var=len(most), n_obj=2, n_ieq_constr=1, xl=np.zeros(len(most)), xu=most, vtype=int)
+            super().__init__(
+                n_var=len(most), n_obj=problem.objectives, n_ieq_constr=1, xl=np.zeros(len(most)), xu=most, vtype=int
+            )
 
         def _evaluate(self, X: Any, out: dict[str, Any], *_: Any, **__: Any) -> None:  # noqa: N803
             points = problem.evaluate(X)

@@ -8,9 +8,9 @@ from contextlib import suppress
 import numpy as np
 from numpy.typing import NDArray
 
-from llmnas_mcp.pareto import hypervolume
+from llmnas_mcp.pareto import unit_hypervolume
 from llmnas_mcp.search.landscape import NO_LIMITS, Landscape, Limits
-from llmnas_mcp.search.members import REFERENCE, Scale
+from llmnas_mcp.search.members import Scale
 from llmnas_mcp.spaces import Genotype, Genotypes
 
 Float = NDArray[np.float64]
@@ -34,7 +34,7 @@ class Problem:
         known = landscape.candidates(limits)
         self.scale = scale or known.scale
         self.budget = min(evaluations, len(known.genotypes)) if known.complete else evaluations
-        self.paid: dict[Genotype, tuple[float, float]] = {}
+        self.paid: dict[Genotype, tuple[float, ...]] = {}
         self._asked = 0
 
     def canonical(self, genotypes: Genotypes) -> list[Genotype]:
@@ -42,28 +42,28 @@ class Problem:
         return [self.space.canonical(tuple(map(int, genotype))) for genotype in genotypes]
 
     def costs(self, genotypes: Genotypes) -> Float:
-        """The cost of each canonical form in the landscape's unit (down), shape (n,); NaN outside the limits. Free."""
+        """The costs of each canonical form in their units (down), shape (n, k); NaN outside the limits. Free."""
         own = self.canonical(genotypes)
-        costs = self.landscape.costs(own).values
-        return np.where(self.landscape.excess(own, self.limits) == 0, costs, np.nan)
+        within = self.landscape.excess(own, self.limits) == 0
+        return np.where(within[:, None], self.landscape.costs(own).values, np.nan)
 
     def evaluate(self, genotypes: Genotypes) -> Float:
-        """Scaled cost and 1 - score of each, both minimised and in [0, 1], shape (n, 2).
+        """Scaled costs and 1 - score of each, all minimised and in [0, 1], shape (n, objectives).
 
         What is outside the limits is infinite, and costs nothing. Raises BudgetUsed at the first new architecture
         beyond the budget.
         """
         own = self.canonical(genotypes)
-        costs = self.costs(own)
-        points = np.full((len(own), 2), np.inf)
+        runs = [bool(np.isfinite(costs).all()) for costs in self.costs(own)]
+        points = np.full((len(own), self.objectives), np.inf)
         room = self.budget - len(self.paid)
-        new = [g for g, cost in zip(own, costs, strict=True) if not np.isnan(cost) and g not in self.paid]
+        new = [g for g, run in zip(own, runs, strict=True) if run and g not in self.paid]
         new = list(dict.fromkeys(new))[:room]
         # All at once: what must be measured is measured on all cores.
         found = dict(zip(new, map(tuple, self.landscape.points(new, self.scale).tolist()), strict=True)) if new else {}
-        for i, (genotype, cost) in enumerate(zip(own, costs, strict=True)):
+        for i, (genotype, run) in enumerate(zip(own, runs, strict=True)):
             self._asked += 1
-            if not np.isnan(cost):
+            if run:
                 if genotype not in self.paid:
                     if genotype not in found:
                         raise BudgetUsed
@@ -80,8 +80,13 @@ class Problem:
 
     @property
     def points(self) -> Float:
-        """Scaled cost and 1 - score of what was paid for, shape (n, 2)."""
-        return np.array(list(self.paid.values()), dtype=np.float64).reshape(-1, 2)
+        """Scaled costs and 1 - score of what was paid for, shape (n, objectives)."""
+        return np.array(list(self.paid.values()), dtype=np.float64).reshape(-1, self.objectives)
+
+    @property
+    def objectives(self) -> int:
+        """How many there are: the costs, and the score."""
+        return len(self.landscape.objectives) + 1
 
 
 Method = Callable[[Problem, int], None]
@@ -101,4 +106,4 @@ def curve(points: Float, most: int = 100) -> list[tuple[int, float]]:
     [(1, 0.25), (2, 0.375)]
     """
     places = sorted({round(n) for n in np.linspace(1, len(points), min(most, len(points)))}) if len(points) else []
-    return [(n, float(hypervolume(points[:n], REFERENCE))) for n in places]
+    return [(n, unit_hypervolume(points[:n])) for n in places]

@@ -81,6 +81,11 @@ def predict(space: Space, genotypes: Genotypes, dataset: str) -> Float:
     return np.where(learns(canonical), accuracy, 100 / dataset_shape(dataset).classes)
 
 
+def sources(space: Space, genotypes: Genotypes) -> list[str]:  # noqa: ARG001 - of any cell alike
+    """Where each estimate comes from."""
+    return [SOURCE] * len(genotypes)
+
+
 def held_out_cells(space: Space, *, seed: int, fraction: float, many: int = MANY) -> NDArray[np.bool_]:
     """Which cells are kept from the fit, shape (size,): all cells of a fraction of the classes with fewer than `many`.
 

@@ -1,6 +1,19 @@
-"""What it costs: latency (ms) and energy (mJ) per device, from imported tables or fitted models; counts."""
+"""What it costs: latency (ms), energy (mJ) and memory (MB) per device, by imported tables or fitted models; counts."""
 
-from llmnas_mcp.devices.catalogue import ANYWHERE, DEVICES, UNITS, Device, Objective
+from llmnas_mcp.devices.catalogue import ANYWHERE, DEVICES, NAMES, ON_DEVICE, UNITS, Device, Objective, Unit
 from llmnas_mcp.devices.costs import CostModel, Costs, cost_models, cost_of
 
-__all__ = ["ANYWHERE", "DEVICES", "UNITS", "CostModel", "Costs", "Device", "Objective", "cost_models", "cost_of"]
+__all__ = [
+    "ANYWHERE",
+    "DEVICES",
+    "NAMES",
+    "ON_DEVICE",
+    "UNITS",
+    "CostModel",
+    "Costs",
+    "Device",
+    "Objective",
+    "Unit",
+    "cost_models",
+    "cost_of",
+]

@@ -12,21 +12,28 @@ from numpy.typing import NDArray
 from llmnas_mcp.plugins import Catalogue, named
 from llmnas_mcp.spaces import Genotypes, Space
 
-Objective = Literal["latency", "energy", "macs", "params"]
-Unit = Literal["ms", "mJ", "M"]
+Objective = Literal["latency", "energy", "memory", "macs", "params"]
+Unit = Literal["ms", "mJ", "MB", "M"]
 
-# What costs something on a device, and what is a cost anywhere: multiply-accumulates and parameters, in millions.
-ON_DEVICE: dict[Objective, Unit] = {"latency": "ms", "energy": "mJ"}
+# What costs something on a device (memory is the peak), and what is a cost anywhere: multiply-accumulates and
+# parameters, in millions.
+ON_DEVICE: dict[Objective, Unit] = {"latency": "ms", "energy": "mJ", "memory": "MB"}
 ANYWHERE: dict[Objective, Unit] = {"macs": "M", "params": "M"}
 UNITS: dict[Objective, Unit] = {**ON_DEVICE, **ANYWHERE}
+
+NAMES: dict[Objective, str] = {
+    **{"latency": "latency", "energy": "energy", "memory": "memory"},
+    **{"macs": "MACs", "params": "parameters"},
+}
 
 
 @dataclass(frozen=True)
 class Device:
-    """A device: its name in tables, its name for people, and whether its energy is known.
+    """A device: its name in tables, its name for people, and whether its energy and its memory are known.
 
-    price: a package's own model, called as price(space, genotypes, dataset, objective): ms or mJ, (n,), down, NaN for
-    what cannot run. It raises DataError where it knows nothing. error: its median relative error, where that is known.
+    price: a package's own model, called as price(space, genotypes, dataset, objective): ms, mJ or MB, (n,), down, NaN
+    for what cannot run. It raises DataError where it knows nothing. error: its median relative error, where that is
+    known.
     """
 
     name: str
@@ -34,6 +41,7 @@ class Device:
     energy: bool
     price: Callable[[Space, Genotypes, str, Objective], NDArray[np.float64]] | None = None
     error: float | None = None
+    memory: bool = False
 
 
 _OURS = {

@@ -54,8 +54,8 @@ def cost_of(
 ) -> Costs:
     """What each architecture costs as given, dead operations included, shape (n,).
 
-    Latency in ms or energy in mJ on a device; MACs or parameters in millions, counted, where device is None. Tables
-    imported into the folder `data` come first; what they lack is predicted by the models fitted to
+    Latency in ms, energy in mJ or peak memory in MB on a device; MACs or parameters in millions, counted, which need
+    none. Tables imported into the folder `data` come first; what they lack is predicted by the models fitted to
     HW-NAS-Bench (Li et al., ICLR 2021, arXiv 2103.10584), with their error. Raises UnknownNameError for a device or
     objective that does not exist, DataError for a dataset nobody measured and energy nobody published.
 
@@ -72,7 +72,7 @@ def cost_of(
         counted = getattr(space, objective)(genotypes, dataset_shape(dataset)) if count else np.empty(0)
         return Costs(counted / 1e6, UNITS[objective], ("computed",) * count, np.full(count, np.nan), (None,) * count)
     if device is None:
-        raise LabError(f"A search for {objective} needs a device: give one, or the objective {' or '.join(ANYWHERE)}.")
+        raise LabError(f"The {objective} is that on a device: give one. {' and '.join(ANYWHERE)} need none.")
     table, fit = _find(space, genotypes, device, dataset, objective, data)
     own = DEVICES[device]
     if table is None and own.price and objective in _objectives(own):
@@ -99,7 +99,7 @@ def cost_of(
 
 
 def _objectives(device: Device) -> list[Objective]:
-    return ["latency", "energy"] if device.energy else ["latency"]
+    return ["latency", *(["energy"] * device.energy), *(["memory"] * device.memory)]  # type: ignore[list-item]
 
 
 def _of_package(device: Device, values: NDArray[np.float64], unit: Unit) -> Costs:
@@ -148,7 +148,7 @@ def cost_models(space: Space, data: Path) -> list[CostModel]:
     devices, datasets = list(DEVICES), [*DATASETS, *sorted({m.dataset for m in found.values()} - DATASETS.keys())]
     return sorted(
         found.values(),
-        key=lambda m: (devices.index(m.device), m.objective != "latency", datasets.index(m.dataset)),
+        key=lambda m: (devices.index(m.device), list(UNITS).index(m.objective), datasets.index(m.dataset)),
     )
 
 
@@ -166,11 +166,11 @@ def _find(
     if table is not None or fit is not None or (DEVICES[device].price and objective in _objectives(DEVICES[device])):
         return table, fit
     known = [m.dataset for m in cost_models(space, data) if (m.device, m.objective) == (device, objective)]
-    if objective == "energy" and not DEVICES[device].energy and not known:
-        having = ", ".join(d.name for d in DEVICES.values() if d.energy)
+    if objective not in _objectives(DEVICES[device]) and not known:
+        having = ", ".join(d.name for d in DEVICES.working().values() if objective in _objectives(d)) or "none"
         raise DataError(
-            f"No energy was published for {device}. Devices with energy: {having}. Ask for its latency, or import a "
-            f"table with a column {title}: llmnas data import FILE --dataset NAME."
+            f"No {objective} was published for {device}. Devices with {objective}: {having}. Ask for its latency, or "
+            f"import a table with a column {title}: llmnas data import FILE --dataset NAME."
         )
     near = difflib.get_close_matches(dataset.lower().replace("-", ""), known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near and near[0] != dataset else ""

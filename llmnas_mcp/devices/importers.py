@@ -24,13 +24,13 @@ from llmnas_mcp.measured import (
 )
 from llmnas_mcp.spaces import DATASETS, Space
 
-LARGEST = 1e9  # ms or mJ: eleven days a picture; what lies above is in another unit
+LARGEST = 1e9  # ms, mJ or MB: eleven days a picture; what lies above is in another unit
 CANNOT_RUN = -1  # as HW-NAS-Bench marks cells the Edge TPU refuses
 
 
 @dataclass(frozen=True)
 class Column:
-    """Costs in ms or mJ in the order of `space.genotypes()`: NaN where not in the table; marked where it cannot run."""
+    """Costs (ms, mJ, MB) in the order of `space.genotypes()`: NaN where not in the table; marked where it can't run."""
 
     name: str
     values: NDArray[np.float64]
@@ -58,7 +58,7 @@ def _number(name: str, given: object) -> float:
     if (0 < value < LARGEST) or (value == CANNOT_RUN and cost_columns()[name][1] == "latency"):
         return value
     raise ValueError(
-        f"Give a positive number below {LARGEST:,.0f} (ms or mJ), or leave it empty where nothing was measured; a "
+        f"Give a positive number below {LARGEST:,.0f} (ms, mJ or MB), or leave it empty where nothing was measured; a "
         "latency of -1 says that the device cannot run it."
     )
 

@@ -31,20 +31,21 @@ def front_of(points: ArrayLike) -> NDArray[np.int64]:
 
 
 def near_front_of(points: ArrayLike, slack: ArrayLike) -> NDArray[np.int64]:
-    """Indices of the front and of what errors may have kept off it, by rising first objective. Two objectives only.
+    """Indices of the front and of what errors may have kept off it, by rising first objective.
 
-    slack: (n, 2), at least 0, how much too high each coordinate of a point may be. A point stays unless another beats
-    it even so: is no worse than the point less its slack in both. Without slack, that is the front. O(n log n).
+    slack: (n, objectives), at least 0, how much too high each coordinate of a point may be. A point stays unless
+    another beats it even so: is no worse than the point less its slack in every objective. Without slack, that is the
+    front. O(n m) for a front of m points.
 
     >>> near_front_of([[1, 3], [1.1, 3.1], [2, 3.3], [3, 1]], [[0.2, 0.2]] * 4)
     array([0, 1, 3])
     """
-    array, allowed = _points(points), np.asarray(slack, dtype=np.float64)
+    array = _points(points)
+    at_best = array - np.asarray(slack, dtype=np.float64)
     front = front_of(array)
-    order = np.argsort(array[front, 0], kind="stable")
-    costs, best = array[front, 0][order], array[front, 1][order]  # along a front the second objective falls
-    reached = np.searchsorted(costs, array[:, 0] - allowed[:, 0], side="right") - 1
-    beaten = (reached >= 0) & (best[reached] <= array[:, 1] - allowed[:, 1])
+    beaten = np.zeros(len(array), dtype=bool)
+    for best in array[front]:
+        beaten |= (best <= at_best).all(1)
     beaten[front] = False
     kept = np.flatnonzero(~beaten)
     return kept[np.argsort(array[kept, 0], kind="stable")]
@@ -100,6 +101,18 @@ def hypervolume(points: ArrayLike, reference: Sequence[float]) -> float:
     return float(moocore.hypervolume(array, ref=list(reference)))
 
 
+def unit_hypervolume(points: ArrayLike) -> float:
+    """The share of the unit cube that points scaled to [0, 1] dominate, shape (n, objectives); larger is better.
+
+    >>> unit_hypervolume([[0, 0.5], [0.5, 0]])
+    0.75
+    """
+    array = _points(points)
+    if array.shape[1] > 2:  # where points tie, the last digit would depend on their order
+        array = np.unique(array[front_of(array)], axis=0)
+    return hypervolume(array, (1.0,) * array.shape[1])
+
+
 def igd(points: ArrayLike, reference_front: ArrayLike) -> float:
     """Inverted generational distance: mean distance from a reference front to the points; smaller is better, 0 is best.
 
@@ -134,4 +147,4 @@ def igd_plus(points: ArrayLike, reference_front: ArrayLike) -> float:
 
 def _points(points: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(points, dtype=np.float64)
-    return array.reshape(len(array), -1) if array.size else array.reshape(0, 2)
+    return array.reshape(len(array), -1) if array.size else array.reshape(0, array.shape[-1] or 2)

@@ -1,7 +1,7 @@
 """How much of a space searches have reached: the exploration bias of arXiv 2510.01472, fig. 1, told and drawn.
 
-The space's costs are cut into RANGES equally wide ranges, its complexities into the niches a search has when it asks
-for no number of them; a range or niche is reached when a design lies in it.
+Each of the space's costs is cut into RANGES equally wide ranges, its complexities into the niches a search has when it
+asks for no number of them; a range or niche is reached when a design lies in it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field
 
+from llmnas_mcp.devices import NAMES, ON_DEVICE, UNITS
 from llmnas_mcp.errors import LabError
-from llmnas_mcp.results import BRED, Objective, Result
+from llmnas_mcp.results import BRED, Limits, Objective, Result
 from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.members import Member
 from llmnas_mcp.search.niches import partition
@@ -25,7 +26,7 @@ RANGES = 10
 MOST_SEARCHES = 20
 # Of Okabe and Ito's palette, as in plot.py.
 _RANGE_COLOUR, _NICHE_COLOUR, _NONE_COLOUR = "#0072B2", "#E69F00", "#D55E00"
-_SAME = ("space", "dataset", "device", "objective", "max_cost", "max_macs", "max_params", "cost_low", "cost_high")
+_SAME = ("space", "dataset", "device", "objectives", "limits", "cost_low", "cost_high")
 
 
 class Spread(Result):
@@ -44,7 +45,7 @@ class Coverage(Result):
     operator: str
     designs: int = Field(description="members that count")
     bred: int = Field(description="members that do not: bred where the model's designs were too few")
-    ranges: Spread
+    ranges: list[Spread] = Field(description="by each objective")
     niches: Spread
 
 
@@ -54,12 +55,12 @@ class Comparison(Result):
     space: str
     dataset: str
     device: str | None
-    objective: Objective
-    unit: str
-    max_cost: float | None
-    range_edges: list[float] = Field(description="of the ranges of cost, in the unit")
+    objectives: list[Objective]
+    units: list[str]
+    limits: Limits
+    range_edges: list[list[float]] = Field(description="of the ranges of each cost, in its unit")
     niche_edges: list[int] = Field(description="of the niches, in parameters")
-    space_ranges: Spread
+    space_ranges: list[Spread]
     space_niches: Spread
     searches: list[Coverage]
 
@@ -93,7 +94,7 @@ def compare_coverage(lab: Laboratory, search_ids: Sequence[str], asking: Collect
     _check_comparable(found)
     handle, known = found[0][0], found[0][0].candidates
     row, scale = handle.row, handle.scale
-    costs = np.linspace(scale.low, scale.high, RANGES + 1)
+    edges = [np.linspace(low, high, RANGES + 1) for low, high in zip(scale.low, scale.high, strict=True)]
     # Not the search's own niches: one that has but one of them would always have reached all.
     niches, _ = partition(known.params)
     params = [n.low for n in niches] + [niches[-1].high]
@@ -107,16 +108,16 @@ def compare_coverage(lab: Laboratory, search_ids: Sequence[str], asking: Collect
                 operator=own.row["operator"],
                 designs=len(designs),
                 bred=len(members) - len(designs),
-                ranges=spread([m.cost for m in designs], costs),
+                ranges=[spread([m.costs[i] for m in designs], own) for i, own in enumerate(edges)],
                 niches=spread([m.params for m in designs], params),
             )
         )
     return Comparison(
-        **{name: row[name] for name in ("space", "dataset", "device", "objective", "max_cost")},
-        unit=handle.unit,
-        range_edges=costs.tolist(),
+        **{name: row[name] for name in ("space", "dataset", "device", "objectives", "limits")},
+        units=list(handle.units),
+        range_edges=[own.tolist() for own in edges],
         niche_edges=params,
-        space_ranges=spread(known.costs, costs),
+        space_ranges=[spread(known.costs[:, i], own) for i, own in enumerate(edges)],
         space_niches=spread(known.params, params),
         searches=searches,
     )
@@ -130,55 +131,68 @@ def _check_comparable(found: Sequence[tuple[SearchHandle, list[Member]]]) -> Non
             if one != other:
                 raise LabError(
                     f"The searches differ in {name}: {first.search_id} has {one}, {handle.search_id} has {other}. Name"
-                    " searches of one space, dataset, device and objective, with the same limit and table of costs."
+                    " searches of one space, dataset, device and objectives, with the same limits and tables of costs."
                 )
         if not members:
             raise LabError(f"Search {handle.search_id} has no evaluations yet: llmnas resume {handle.search_id}")
 
 
 def plot_coverage(compared: Comparison) -> bytes:
-    """A PNG of 1600 x (200 + 340 a search) pixels: its designs by range of cost and by niche. Imports matplotlib."""
+    """A PNG, 800 pixels wide for each cost and for the niches, 200 + 340 a search high: where its designs lie.
+
+    Imports matplotlib.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
     c = compared
-    size = (len(c.range_edges) - 1, len(c.niche_edges) - 1)
-    figure = Figure(figsize=(8, 1 + 1.7 * len(c.searches)), dpi=200, layout="constrained")
+    sizes = [*(len(edges) - 1 for edges in c.range_edges), len(c.niche_edges) - 1]
+    figure = Figure(figsize=(4 * len(sizes), 1 + 1.7 * len(c.searches)), dpi=200, layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.subplots(len(c.searches), 2, squeeze=False, sharex="col", sharey=True, width_ratios=size)
-    for (left, right), s in zip(grid, c.searches, strict=True):
-        _bars(left, s.ranges, c.space_ranges, _RANGE_COLOUR)
-        _bars(right, s.niches, c.space_niches, _NICHE_COLOUR)
-        reached = f"{s.ranges.reached} of {size[0]} {c.objective} ranges, {s.niches.reached} of {size[1]} niches"
+    grid = figure.subplots(len(c.searches), len(sizes), squeeze=False, sharex="col", sharey=True, width_ratios=sizes)
+    for row, s in zip(grid, c.searches, strict=True):
+        for axes, own, space in zip(row, s.ranges, c.space_ranges, strict=False):
+            _bars(axes, own, space, _RANGE_COLOUR)
+        _bars(row[-1], s.niches, c.space_niches, _NICHE_COLOUR)
+        reached = [
+            f"{own.reached} of {size} {name} ranges"
+            for own, size, name in zip(s.ranges, sizes, c.objectives, strict=False)
+        ]
+        reached.append(f"{s.niches.reached} of {sizes[-1]} niches")
         # Names are of the user's choosing: a $ in one is no formula.
-        left.set_title(f"{s.operator:.20}: {reached}", fontsize=9, fontweight="bold", loc="left", parse_math=False)
-        right.set_title(
+        row[0].set_title(
+            f"{s.operator:.20}: {', '.join(reached)}", fontsize=9, fontweight="bold", loc="left", parse_math=False
+        )
+        row[-1].set_title(
             f"{s.search_id}, {s.designs} design{'s' * (s.designs != 1)}",
             fontsize=7,
             loc="right",
             color="#555555",
             parse_math=False,
         )
-        left.set_ylabel("share of designs", fontsize=8)
-    left, right = grid[-1]
-    left.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    drawn = [c.space_ranges, c.space_niches, *(x for s in c.searches for x in (s.ranges, s.niches))]
-    left.set_ylim(0, 1.12 * max(max(_parts(x)) for x in drawn))
-    left.set_xticks(np.arange(size[0] + 1) - 0.5, [f"{edge:.3g}" for edge in c.range_edges])
-    left.set_xlabel(f"{_on(c)} ({c.unit}), {size[0]} equally wide ranges", fontsize=8)
-    right.set_xticks(np.arange(size[1]), [f"{edge / 1e6:.2f}" for edge in c.niche_edges[:-1]])
-    right.set_xlabel("niches of the space, by their fewest parameters (M)", fontsize=8)
-    limit = "" if c.max_cost is None else f" within {c.max_cost:g} {c.unit}"
-    what = f"{c.space}, {c.dataset}, {_on(c)}; numbers: designs; grey: the architectures of the space{limit}"
+        row[0].set_ylabel("share of designs", fontsize=8)
+    last = grid[-1]
+    last[0].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    drawn = [*c.space_ranges, c.space_niches, *(x for s in c.searches for x in (*s.ranges, s.niches))]
+    last[0].set_ylim(0, 1.12 * max(max(_parts(x)) for x in drawn))
+    for axes, edges, name, unit in zip(last, c.range_edges, c.objectives, c.units, strict=False):
+        axes.set_xticks(np.arange(len(edges)) - 0.5, [f"{edge:.3g}" for edge in edges])
+        axes.set_xlabel(f"{name}{_on(c, name)} ({unit}), {len(edges) - 1} equally wide ranges", fontsize=8)
+    last[-1].set_xticks(np.arange(sizes[-1]), [f"{edge / 1e6:.2f}" for edge in c.niche_edges[:-1]])
+    last[-1].set_xlabel("niches of the space, by their fewest parameters (M)", fontsize=8)
+    most = [f"{limit:g} {UNITS[name]} {NAMES[name]}" for name, limit in c.limits.items()]
+    what = f"{c.space}, {c.dataset}, {' and '.join(c.objectives)}{f' on {c.device}' if c.device else ''}"
+    within = f" within {' and '.join(most)}" if most else ""
+    what += f"; numbers: designs; grey: the architectures of the space{within}"
     figure.suptitle(what, fontsize=9, parse_math=False)
     out = io.BytesIO()
     figure.savefig(out, format="png", metadata={"Software": None})
     return out.getvalue()
 
 
-def _on(compared: Comparison) -> str:
-    return compared.objective + (f" on {compared.device}" if compared.device else "")
+def _on(compared: Comparison, objective: str) -> str:
+    return f" on {compared.device}" if compared.device and objective in ON_DEVICE else ""
 
 
 def _bars(axes: Any, own: Spread, space: Spread, colour: str) -> None:

@@ -22,6 +22,7 @@ _SCRIPTS = (
     "core.js",
     "cell.js",
     "chain.js",
+    "transformer.js",
     "front.js",
     "table.js",
     "curves.js",

@@ -1,7 +1,7 @@
 """What the report of a search tells, as values for JSON.
 
 Members are columns, and whatever names one says its number, so that ten thousand of them take little room. Costs are in
-the search's unit (down), scores in [0, 1] (up), hypervolumes as everywhere: larger is better.
+the units of the search's objectives (down), scores in [0, 1] (up), hypervolumes as everywhere: larger is better.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llmnas_mcp import __version__, baselines
 from llmnas_mcp.baselines import Baseline
-from llmnas_mcp.devices.catalogue import DEVICES
+from llmnas_mcp.devices import DEVICES, NAMES, ON_DEVICE, UNITS, Objective
 from llmnas_mcp.errors import ArchitectureError
-from llmnas_mcp.pareto import hypervolume, ranks_of
+from llmnas_mcp.pareto import ranks_of, unit_hypervolume
 from llmnas_mcp.reports.coverage import RANGES, spread
 from llmnas_mcp.reports.truth import MOST_COMPARED, Truth, truth_of
 from llmnas_mcp.results import Rule
 from llmnas_mcp.scoring.calibration import calibration_of
 from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.instruments import Progress
-from llmnas_mcp.search.members import REFERENCE, Member, front_members
+from llmnas_mcp.search.members import Member, front_members
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.spaces import Genotype, Space
 
-NAMES = {"macs": "MACs", "params": "parameters"}  # of objectives that need no device
 MOST_STEPS = 400  # of the curve of hypervolume
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _SETTINGS = (
@@ -37,10 +37,8 @@ _SETTINGS = (
     "created",
     "dataset",
     "device",
-    "objective",
     "operator",
     "seed",
-    "max_cost",
     "evaluations",
     "rounds",
     "offspring",
@@ -54,7 +52,7 @@ def tell(lab: Laboratory, search_id: str, progress: Progress | None = None) -> d
     front = front_members(members, handle.scale)
     best = handle.landscape.best_front(handle.limits, handle.scale)
     compared = baselines.of_search(handle, min(len(members), MOST_COMPARED), progress=progress)
-    final, most = handle.hypervolume(members), None if best is None else hypervolume(best, REFERENCE)
+    final, most = handle.hypervolume(members), None if best is None else unit_hypervolume(best)
     device = DEVICES[handle.row["device"]].title if handle.row["device"] else None
     on_front = {m.architecture for m in front}
     number = {m.architecture: i for i, m in enumerate(members)}
@@ -63,12 +61,26 @@ def tell(lab: Laboratory, search_id: str, progress: Progress | None = None) -> d
     truth = truth_of(handle, members, estimated=True)
     worth = calibration_of(handle.space, handle.landscape.dataset) if scored else None
     return {
-        "title": f"Networks for the {device}" if device else f"Networks with few {NAMES[handle.row['objective']]}",
-        "answer": answer_of(front, handle.row["objective"], handle.unit, device),
+        "title": f"Networks for the {device}" if device else f"Networks with few {_named(handle.objectives)}",
+        "answer": answer_of(front, handle.objectives, handle.units, device),
         "added": added_of(final, most, len(members), compared),
         "search": {
             **{name: handle.row[name] for name in _SETTINGS},
-            "unit": handle.unit,
+            "objectives": [
+                {
+                    "id": name,
+                    "name": NAMES[name],
+                    "unit": unit,
+                    "limit": handle.limits.set.get(name),
+                    "on_device": name in ON_DEVICE,
+                }
+                for name, unit in zip(handle.objectives, handle.units, strict=True)
+            ],
+            "limits": [
+                f"at most {limit:g} {UNITS[name]} {NAMES[name]}"
+                for name, limit in handle.limits.set.items()
+                if name not in handle.objectives
+            ],
             "device_title": device,
             "used": len(members),
             "command": command_of(handle),
@@ -112,29 +124,45 @@ def _accuracy(truth: Truth | None, member: Member) -> dict[str, float | None]:
     """A network's accuracy in %, and in points how far that is off on average; None where it was measured."""
     if truth is None:
         return {}
-    row = int(truth.judge.space.index_of([member.genotype])[0])
-    return {"accuracy": _short(float(truth.judge.accuracy[row])), "accuracy_error": _error(truth)}
+    (accuracy, *_) = truth.judge.values([member.genotype])[0].tolist()
+    return {"accuracy": None if np.isnan(accuracy) else _short(accuracy), "accuracy_error": _error(truth)}
 
 
 def _error(truth: Truth) -> float | None:
     return _short(truth.judge.error[0]) if truth.judge.error and truth.judge.error[0] else None
 
 
-def answer_of(front: Sequence[Member], objective: str, unit: str, device: str | None) -> str:
-    """The search's result in a sentence; front by rising cost."""
-    where = f" on the {device}" if device else f" {NAMES[objective]}"
+def answer_of(
+    front: Sequence[Member], objectives: Sequence[Objective], units: Sequence[str], device: str | None
+) -> str:
+    """The search's result in a sentence; front by rising first cost."""
     if not front:
         return "Nothing is evaluated yet."
+
+    def of(*costs: str) -> str:
+        """Costs with what they are of: `4 ms on the FPGA and 2 M MACs`."""
+        both = zip(costs, units, objectives, strict=True)
+        return " and ".join(
+            f"{cost} {unit}" + (f" on the {device}" if name in ON_DEVICE else f" {NAMES[name]}")
+            for cost, unit, name in both
+        )
+
     if len(front) == 1:
         only = front[0]
-        return f"One network: {only.cost:.3g} {unit}{where}, with a score of {only.score:.3f}."
-    limit = round_up(front[len(front) // 2].cost)
-    under = max((m for m in front if m.cost <= limit), key=lambda m: m.score)
+        return f"One network: {of(*(f'{cost:.3g}' for cost in only.costs))}, with a score of {only.score:.3f}."
+    limit = round_up(front[len(front) // 2].costs[0])
+    under = max((m for m in front if m.costs[0] <= limit), key=lambda m: m.score)
+    ranges = (f"{min(own):.3g} to {max(own):.3g}" for own in zip(*(m.costs for m in front), strict=True))
+    alone = len(objectives) == 1
+    each = f"each with the best score for its {NAMES[objectives[0]]}" if alone else "each the best at its costs"
     return (
-        f"{len(front)} networks from {front[0].cost:.3g} to {front[-1].cost:.3g} {unit}{where}, each with the"
-        f" best score for its {NAMES.get(objective, objective)}; the best within {limit:g} {unit} scores"
+        f"{len(front)} networks from {of(*ranges)}, {each}; the best within {limit:g} {units[0]} scores"
         f" {under.score:.3f} of 1."
     )
+
+
+def _named(objectives: Sequence[Objective]) -> str:
+    return " and ".join(NAMES[name] for name in objectives)
 
 
 def round_up(value: float) -> float:
@@ -177,18 +205,18 @@ def command_of(handle: SearchHandle) -> str | None:
         "device": row["device"],
         "space": row["space"],
         "dataset": row["dataset"],
-        "objective": row["objective"],
+        "objective": row["objectives"],
         "operator": row["operator"],
         "niches": len(handle.niches),
         "rounds": row["rounds"],
         "offspring": row["offspring"],
         "evaluations": row["evaluations"],
-        **({f"max-{row['objective']}": row["max_cost"]} if row["max_cost"] is not None else {}),
-        **{f"max-{name}": row[f"max_{name}"] for name in ("macs", "params") if row[f"max_{name}"] is not None},
+        **{f"max-{name}": limit for name, limit in handle.limits.set.items()},
         "seed": row["seed"],
     }
     flags = " --no-zero-cost" if row["scored_by"] == "params" else ""
-    given = (f"--{name} {shlex.quote(str(value))}" for name, value in options.items() if value is not None)
+    each = ((name, one) for name, value in options.items() for one in (value if isinstance(value, list) else [value]))
+    given = (f"--{name} {shlex.quote(str(value))}" for name, value in each if value is not None)
     return f"llmnas search {' '.join(given)}{flags}"
 
 
@@ -211,10 +239,12 @@ def _columns(
 ) -> dict[str, Any]:
     """The members in the order they were evaluated; `genotype` as of `_digits`."""
     costs = handle.landscape.costs([m.genotype for m in members])
-    errors = [None if np.isnan(e) else _short(e) for e in costs.errors]
+    errors = [tuple(None if np.isnan(e) else _short(e) for e in row) for row in costs.errors.tolist()]
     origins = lab.origins(handle.search_id)
     own = [origins[m.architecture] for m in members]
-    sources, source = _numbered([(m.cost_source, e) for m, e in zip(members, errors, strict=True)])
+    sources, source = _numbered(
+        [tuple(zip(m.cost_sources, own, strict=True)) for m, own in zip(members, errors, strict=True)]
+    )
     score_sources, score_source = _numbered([m.score_source for m in members])
     reasons, reason = _numbered([origin.reason for origin in own])
     return {
@@ -224,7 +254,7 @@ def _columns(
         "niche": [m.niche for m in members],
         "round": [m.round for m in members],
         "score": [_short(m.score) for m in members],
-        "cost": [_short(m.cost) for m in members],
+        "costs": [[_short(m.costs[i]) for m in members] for i in range(len(handle.objectives))],
         "params": [m.params for m in members],
         "rank": (ranks_of(handle.points(members)) + 1).tolist(),
         "sources": sources,
@@ -254,14 +284,14 @@ def _numbered(values: Sequence[Any]) -> tuple[list[Any], list[int]]:
 def _curve(handle: SearchHandle, members: Sequence[Member]) -> list[tuple[int, float]]:
     points = handle.points(members)
     steps = np.unique(np.linspace(1, len(members), min(len(members), MOST_STEPS)).round().astype(int))
-    return [(int(n), _short(hypervolume(points[:n], REFERENCE))) for n in steps if n]
+    return [(int(n), _short(unit_hypervolume(points[:n]))) for n in steps if n]
 
 
 def _coverage(
     lab: Laboratory, handle: SearchHandle, members: Sequence[Member], front: Sequence[Member]
 ) -> dict[str, Any]:
-    scale = handle.scale
-    edges = np.linspace(scale.low, scale.high, RANGES + 1)
+    scale, known = handle.scale, handle.candidates
+    edges = [np.linspace(low, high, RANGES + 1) for low, high in zip(scale.low, scale.high, strict=True)]
     rules = lab.store.count_active_rules(handle.search_id)
     return {
         "niches": [
@@ -275,9 +305,14 @@ def _coverage(
             }
             for niche in handle.niches
         ],
-        "edges": [_short(edge) for edge in edges],
-        "ranges": spread([m.cost for m in members], edges).counts,
-        "space": spread(handle.candidates.costs, edges).counts if handle.candidates.complete else None,
+        "ranges": [
+            {
+                "edges": [_short(edge) for edge in own],
+                "counts": spread([m.costs[i] for m in members], own).counts,
+                "space": spread(known.costs[:, i], own).counts if known.complete else None,
+            }
+            for i, own in enumerate(edges)
+        ],
     }
 
 
@@ -298,9 +333,10 @@ def _knowledge(history: Sequence[Rule], place: Callable[[str], int | str]) -> li
     return list(rules.values())
 
 
-def _unscaled(handle: SearchHandle, points: Any) -> list[tuple[float, float]]:
-    """Scaled points as (cost, score)."""
-    return [(_short(x * handle.scale.width + handle.scale.low), _short(1 - y)) for x, y in points]
+def _unscaled(handle: SearchHandle, points: NDArray[np.float64]) -> list[tuple[float, ...]]:
+    """Scaled points as (score, costs)."""
+    costs = points[:, :-1] * handle.scale.widths + handle.scale.low
+    return [(_short(1 - y), *map(_short, own)) for own, y in zip(costs.tolist(), points[:, -1].tolist(), strict=True)]
 
 
 def _short(value: float) -> float:

@@ -42,8 +42,8 @@ def truth_of(handle: SearchHandle, members: Sequence[Member], *, estimated: bool
     landscape = handle.landscape
     try:
         judge = Judge.of(
-            *(handle.space, landscape.dataset.name, landscape.device, landscape.objective, landscape.data),
-            *handle.limits,
+            *(handle.space, landscape.dataset.name, landscape.device, landscape.objectives, landscape.data),
+            handle.limits.set,
         )
     except DataError:
         return None

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from llmnas_mcp.pareto import hypervolume_gains
 from llmnas_mcp.search.landscape import Candidates, Landscape, Limits
-from llmnas_mcp.search.members import REFERENCE, Member, Scale, front_members, parents
+from llmnas_mcp.search.members import Member, Scale, front_members, parents
 from llmnas_mcp.search.mining import FEWEST_RESULTS
 from llmnas_mcp.search.niches import Niche
 from llmnas_mcp.search.predicting import Guide, predict
@@ -91,8 +91,9 @@ def breed(
 ) -> list[Proposal]:
     """At most `count` distinct proposals, all canonical, in the niche, within the limits and not tried yet.
 
-    `members` are those of all niches; `front` holds the scaled points (m, 2) that a proposal should improve on. Parents
-    are the best of the niche, and what the niches next to it have on the front: what is good there may be good here.
+    `members` are those of all niches; `front` has the scaled points (m, costs + 1) that a proposal should improve on.
+    Parents are the best of the niche, and what the niches next to it have on the front: what is good there may be good
+    here.
     """
     niche = ground.niche.index
     own = [m for m in members if m.niche == niche]
@@ -109,14 +110,14 @@ def breed(
     costs = ground.landscape.costs(genotypes).values
     sizes = np.column_stack([ground.landscape.params(genotypes), costs])
     scores, error = predict(ground.landscape.space, genotypes, sizes, members, niche, guides)
-    possible = [ground.scale.objectives(list(np.clip(scores + step * error, 0, 1)), list(costs)) for step in STEPS]
+    possible = [ground.scale.objectives(np.clip(scores + step * error, 0, 1), costs) for step in STEPS]
     chosen = _most_promising(possible, front, count)
     others = [int(i) for i in rng.permutation(len(pool)) if i not in chosen]
     return [pool[i] for i in chosen + others[: count - len(chosen)]]
 
 
 def _first(ground: Ground, tried: set[Genotype], count: int, rng: np.random.Generator) -> list[Proposal]:
-    """Fresh architectures: one drawn from each of `count` equal steps through the niche by rising cost.
+    """Fresh architectures: one drawn from each of `count` equal steps through the niche by rising first cost.
 
     The niche is taken from the reference; where that is not all there is, also from random draws brought into it.
     """
@@ -124,7 +125,7 @@ def _first(ground: Ground, tried: set[Genotype], count: int, rng: np.random.Gene
     free = [g for g in map(tuple, known.genotypes[ground.holds(known.params)].tolist()) if g not in tried]
     if not known.complete:
         free = sorted({*free, *_drawn(ground, tried, FRESH * count, rng)})
-    costs = ground.landscape.costs(free).values if free else np.empty(0)
+    costs = ground.landscape.costs(free).values[:, 0] if free else np.empty(0)
     order = np.argsort(costs, kind="stable")
     edges = np.linspace(0, len(free), min(count, len(free)) + 1).astype(int)
     picks = [order[int(rng.integers(low, high))] for low, high in pairwise(edges)]
@@ -165,11 +166,13 @@ def _pool(ground: Ground, chosen: Sequence[Member], tried: set[Genotype], rng: n
 def _most_promising(possible: Sequence[NDArray[np.float64]], front: NDArray[np.float64], count: int) -> list[int]:
     """Greedily the candidates expected to add most hypervolume to the front and to those chosen before.
 
-    `possible` holds, for each equally likely case, the points (n, 2) of all candidates; the middle one is the median.
+    `possible` holds, for each equally likely case, the points (n, costs + 1) of all candidates; the middle one is
+    the median.
     """
     chosen: list[int] = []
+    reference = (1.0,) * front.shape[1]
     for _ in range(min(count, len(possible[0]))):
-        gains = np.mean([hypervolume_gains(points, front, REFERENCE) for points in possible], axis=0)
+        gains = np.mean([hypervolume_gains(points, front, reference) for points in possible], axis=0)
         gains[chosen] = 0
         best = int(np.argmax(gains))
         if gains[best] <= 1e-9:

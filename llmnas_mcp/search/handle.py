@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llmnas_mcp.devices import Objective, Unit
 from llmnas_mcp.errors import NotFoundError
-from llmnas_mcp.pareto import hypervolume
+from llmnas_mcp.pareto import unit_hypervolume
+from llmnas_mcp.results import Target
 from llmnas_mcp.search.instruments import MOST_ARCHITECTURES
 from llmnas_mcp.search.landscape import Candidates, Landscape, Limits
-from llmnas_mcp.search.members import REFERENCE, Member, Scale, front_members, near_front_members
+from llmnas_mcp.search.members import Member, Scale, front_members, near_front_members, points_of
 from llmnas_mcp.search.niches import Niche
 from llmnas_mcp.search.shares import share_out
 from llmnas_mcp.spaces import Space
@@ -53,14 +55,31 @@ class SearchHandle:
         return self.landscape.space
 
     @property
-    def unit(self) -> str:
-        """The unit of every cost: ms, mJ, or M for millions."""
-        return self.landscape.unit
+    def objectives(self) -> tuple[Objective, ...]:
+        """What is low in a good architecture, beside a high score: one or two costs."""
+        return self.landscape.objectives
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What rules may be about: the score, and the cost, or where there are two each by its name."""
+        return ("score", "cost") if len(self.objectives) == 1 else ("score", *self.objectives)
+
+    def values(self, members: Sequence[Member], target: Target) -> list[float]:
+        """What a target is for each member."""
+        if target == "score":
+            return [m.score for m in members]
+        column = self.targets.index(target) - 1
+        return [m.costs[column] for m in members]
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """The unit of each cost: ms, mJ, MB, or M for millions."""
+        return self.landscape.units
 
     @property
     def limits(self) -> Limits:
-        """The most an architecture may have."""
-        return Limits(self.row["max_cost"], self.row["max_macs"], self.row["max_params"])
+        """The most an architecture may cost."""
+        return Limits(**self.row["limits"])
 
     @property
     def candidates(self) -> Candidates:
@@ -69,8 +88,8 @@ class SearchHandle:
 
     @cached_property
     def scale(self) -> Scale:
-        """The range of costs within the limits, fixed when the search began."""
-        return Scale(self.row["cost_low"], self.row["cost_high"])
+        """The ranges of costs within the limits, fixed when the search began."""
+        return Scale(tuple(self.row["cost_low"]), tuple(self.row["cost_high"]))
 
     @cached_property
     def niches(self) -> list[Niche]:
@@ -101,17 +120,17 @@ class SearchHandle:
         return None if size is None else size - tried
 
     def points(self, members: Sequence[Member]) -> NDArray[np.float64]:
-        """The members as scaled points (n, 2), both minimised."""
-        return self.scale.objectives([m.score for m in members], [m.cost for m in members])
+        """The members as scaled points (n, costs + 1), all minimised."""
+        return points_of(members, self.scale)
 
     def near_front(self, members: Sequence[Member]) -> list[Member]:
-        """The members on the front or too close to it to tell, by rising cost."""
+        """The members on the front or too close to it to tell, by rising first cost."""
         errors = self.landscape.costs([m.genotype for m in members]).errors
         return near_front_members(members, self.scale, errors)
 
     def hypervolume(self, members: Sequence[Member]) -> float:
-        """The share of the unit square that the members dominate."""
-        return hypervolume(self.points(members), REFERENCE)
+        """The share of the unit square, or with two costs of the unit cube, that the members dominate."""
+        return unit_hypervolume(self.points(members))
 
     def gained(self, members: Sequence[Member]) -> NDArray[np.float64]:
         """What an evaluation in each niche added to the hypervolume lately, shape (niches,), never below 0.
@@ -128,10 +147,10 @@ class SearchHandle:
         for number in range(max(1, newest - LATELY + 1), newest + 1):
             gained /= 2
             until = rounds <= number
-            reached = hypervolume(points[until], REFERENCE)
+            reached = unit_hypervolume(points[until])
             for niche in set(niches[rounds == number].tolist()):
                 own = (rounds == number) & (niches == niche)
-                gained[niche] += (reached - hypervolume(points[until & ~own], REFERENCE)) / own.sum()
+                gained[niche] += (reached - unit_hypervolume(points[until & ~own])) / own.sum()
         return gained
 
     def shares(self, members: Sequence[Member]) -> list[int]:

@@ -12,8 +12,8 @@ from typing import Any
 from llmnas_mcp.errors import LabError, NotFoundError
 from llmnas_mcp.results import Edited, Knowledge, Rule, RuleEdit
 from llmnas_mcp.search.directions import call
+from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.store import Store
-from llmnas_mcp.spaces import Space
 
 MOST_ACTIVE = 100  # rules in force in a niche: more than anybody reads
 _FIELDS = ("statement", "pattern", "target", "effect", "confidence", "evidence")
@@ -22,8 +22,9 @@ _FIELDS = ("statement", "pattern", "target", "effect", "confidence", "evidence")
 class KnowledgeBase:
     """The rules of one niche of one search. What comes after a change is not its business: `next` stays empty."""
 
-    def __init__(self, store: Store, space: Space, search_id: str, niche: int) -> None:
-        self._store, self._space, self._search_id, self._niche = store, space, search_id, niche
+    def __init__(self, store: Store, handle: SearchHandle, niche: int) -> None:
+        self._store, self._space, self._targets = store, handle.space, handle.targets
+        self._search_id, self._niche = handle.search_id, niche
 
     def history(self) -> list[Rule]:
         """Every writing of every rule, oldest first."""
@@ -132,6 +133,8 @@ class KnowledgeBase:
         if edit.action == "add" and sum(rule.status == "active" for rule in state.values()) >= MOST_ACTIVE:
             return f"{MOST_ACTIVE} rules are in force in niche {self._niche}: revise or retire one instead"
         target = edit.target if edit.action == "add" or "target" in edit.model_fields_set or not old else old.target
+        if target not in self._targets:
+            return f"target {target!r} is not one of this search: use one of {', '.join(self._targets)}"
         if target == "score" and abs(edit.effect or 0.0) > 1:
             return f"effect={edit.effect:g} is out of range: a score changes by -1 to 1"
         for position, operation in edit.pattern.items():

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmnas_mcp.devices import UNITS, Costs, Objective, cost_of
+from llmnas_mcp.devices import ANYWHERE, NAMES, UNITS, Costs, Objective, Unit, cost_of
 from llmnas_mcp.errors import DataError, LabError, UnscorableError
 from llmnas_mcp.pareto import front_of
 from llmnas_mcp.results import ScoredBy
@@ -32,21 +33,47 @@ STEPS = 60  # random changes tried to bring architectures within the limits
 
 
 class Limits(NamedTuple):
-    """The most that an architecture may have; None is no limit. Cost in its unit, the others in millions."""
+    """The most that an architecture may cost, by objective and in its unit; None is no limit."""
 
-    cost: float | None = None
+    latency: float | None = None
+    energy: float | None = None
+    memory: float | None = None
     macs: float | None = None
     params: float | None = None
 
+    @property
+    def set(self) -> dict[Objective, float]:
+        """Those that there are.
+
+        >>> Limits(latency=8.0).set
+        {'latency': 8.0}
+        """
+        names = get_args(Objective)
+        return {name: limit for name, limit in zip(names, self, strict=True) if limit is not None}
+
 
 NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class CostTable:
+    """What n architectures cost by k objectives, lower is better: NaN, with a reason, where one cannot run.
+
+    values, errors: (n, k), errors relative and NaN where there is none. sources: one an objective, reasons: one each.
+    """
+
+    values: NDArray[np.float64]
+    sources: tuple[tuple[str, ...], ...]
+    errors: NDArray[np.float64]
+    reasons: tuple[str | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
     """Architectures that run within limits and stand for all that do: (n, positions), canonical, ascending.
 
-    weights: how many genotypes each stands for. params (n,); costs (n,), finite. complete: whether these are all.
+    weights: how many genotypes each stands for. params (n,); costs (n, objectives), finite. complete: whether these
+    are all.
     """
 
     genotypes: NDArray[np.int_]
@@ -57,53 +84,69 @@ class Candidates:
 
     @property
     def scale(self) -> Scale:
-        """The range of their costs."""
-        return Scale(float(self.costs.min()), float(self.costs.max()))
+        """The ranges of their costs."""
+        return Scale.of(self.costs)
 
 
 @dataclass(frozen=True, eq=False)
 class Landscape:
-    """A space and a dataset, on a device for one objective; device None for an objective that needs none."""
+    """A space and a dataset, on a device for one or two objectives; device None where none of them needs one."""
 
     space: Space
     dataset: Dataset
     device: str | None
-    objective: Objective
+    objectives: tuple[Objective, ...]
     data: Path
     scored_by: ScoredBy = "zero-cost"
     known: dict[Limits, Candidates] = field(default_factory=dict, repr=False)
-    priced: dict[Genotype, tuple[float, str, float, str | None]] = field(default_factory=dict, repr=False)
+    priced: dict[tuple[Objective, Genotype], tuple[float, str, float, str | None]] = field(
+        default_factory=dict, repr=False
+    )
 
     def __post_init__(self) -> None:
         """Raises what `cost_of` raises for a device or dataset it does not know."""
-        self._cost_of([])
+        for objective in self.objectives:
+            self._cost_of([], objective)
 
     @property
-    def unit(self) -> str:
-        """The unit of every cost."""
-        return UNITS[self.objective]
+    def units(self) -> tuple[Unit, ...]:
+        """The unit of each cost."""
+        return tuple(UNITS[objective] for objective in self.objectives)
 
     @property
     def reference(self) -> Reference:
         """What stands for the space."""
         return reference_of(self.space, self.dataset)
 
-    def costs(self, genotypes: Genotypes) -> Costs:
-        """What architectures cost (down); NaN, with a reason, where one cannot run. Each is priced once."""
+    def costs(self, genotypes: Genotypes) -> CostTable:
+        """What architectures cost by the objectives."""
         asked: list[Genotype] = [tuple(map(int, genotype)) for genotype in genotypes]
-        if new := [genotype for genotype in dict.fromkeys(asked) if genotype not in self.priced]:
+        each = [self.cost(asked, objective) for objective in self.objectives]
+        reasons = tuple(next(filter(None, of_one), None) for of_one in zip(*(own.reasons for own in each), strict=True))
+        sources = tuple(zip(*(own.sources for own in each), strict=True))
+        values, errors = (
+            np.column_stack(columns) for columns in zip(*((o.values, o.errors) for o in each), strict=True)
+        )
+        return CostTable(values, sources, errors, reasons)
+
+    def cost(self, genotypes: Genotypes, objective: Objective) -> Costs:
+        """What architectures cost by one objective, one of the landscape's or not. Each is priced once."""
+        asked: list[Genotype] = [tuple(map(int, genotype)) for genotype in genotypes]
+        if new := [genotype for genotype in dict.fromkeys(asked) if (objective, genotype) not in self.priced]:
             if len(self.priced) > MOST_PRICED:
                 self.priced.clear()
                 new = list(dict.fromkeys(asked))
-            found = self._cost_of(new)
+            found = self._cost_of(new, objective)
             rows = zip(found.values.tolist(), found.sources, found.errors.tolist(), found.reasons, strict=True)
-            self.priced.update(zip(new, rows, strict=True))
-        values, sources, errors, reasons = zip(*(self.priced[g] for g in asked), strict=True) if asked else [()] * 4
-        return Costs(np.array(values, float), UNITS[self.objective], sources, np.array(errors, float), reasons)
+            self.priced.update(zip(((objective, genotype) for genotype in new), rows, strict=True))
+        rows_of = [self.priced[objective, genotype] for genotype in asked]
+        values, sources, errors, reasons = zip(*rows_of, strict=True) if asked else [()] * 4
+        return Costs(np.array(values, float), UNITS[objective], sources, np.array(errors, float), reasons)
 
-    def _cost_of(self, genotypes: Sequence[Genotype]) -> Costs:
+    def _cost_of(self, genotypes: Sequence[Genotype], objective: Objective) -> Costs:
+        device = None if objective in ANYWHERE else self.device
         where, data = self.dataset.name, self.data
-        return cost_of(self.space, genotypes, device=self.device, dataset=where, objective=self.objective, data=data)
+        return cost_of(self.space, genotypes, device=device, dataset=where, objective=objective, data=data)
 
     def params(self, genotypes: Genotypes) -> NDArray[np.int64]:
         """The parameters of architectures, shape (n,)."""
@@ -114,14 +157,9 @@ class Landscape:
 
         Constant ones are no candidates either.
         """
-        costs = self.costs(genotypes).values
-        over = np.where(np.isnan(costs), np.inf, 1.0)
-        if limits.cost is not None:
-            over *= np.maximum(costs / limits.cost, 1)
-        if limits.macs is not None:
-            over *= np.maximum(self.space.macs(genotypes, self.dataset) / 1e6 / limits.macs, 1)
-        if limits.params is not None:
-            over *= np.maximum(self.params(genotypes) / 1e6 / limits.params, 1)
+        over = np.where(np.isnan(self.costs(genotypes).values).any(1), np.inf, 1.0)
+        for objective, limit in limits.set.items():
+            over *= np.maximum(self.cost(genotypes, objective).values / limit, 1)
         constant = np.array([self.space.constant(tuple(map(int, g))) for g in genotypes], dtype=bool)
         return np.where(constant | np.isnan(over), np.inf, over) - 1
 
@@ -168,8 +206,8 @@ class Landscape:
                 yield genotype, outcome if isinstance(outcome, UnscorableError) else self.scores([genotype])
 
     def points(self, genotypes: Sequence[Genotype], scale: Scale) -> NDArray[np.float64]:
-        """Canonical genotypes as scaled points (n, 2), both minimised."""
-        return scale.objectives(list(self.scores(genotypes).score), list(self.costs(genotypes).values))
+        """Canonical genotypes as scaled points (n, objectives + 1), all minimised."""
+        return scale.objectives(self.scores(genotypes).score, self.costs(genotypes).values)
 
     def kept(self, genotypes: Sequence[Genotype], scale: Scale) -> list[Genotype]:
         """The front of canonical genotypes with what errors may have kept off it, as searches keep it."""
@@ -182,11 +220,11 @@ class Landscape:
         return self.reference.complete and (self.scored_by == "params" or has_atlas(self.space, self.dataset))
 
     def best_front(self, limits: Limits, scale: Scale) -> NDArray[np.float64] | None:
-        """The front an exhaustive search would find, as scaled points (n, 2); None where not all scores are at hand."""
+        """The front an exhaustive search would find, as scaled points; None where not all scores are at hand."""
         if not self.whole:
             return None
         known = self.candidates(limits)
-        points = scale.objectives(list(self.scores(known.genotypes).score), list(known.costs))
+        points = scale.objectives(self.scores(known.genotypes).score, known.costs)
         return points[front_of(points)]
 
 
@@ -209,7 +247,7 @@ def _candidates(landscape: Landscape, limits: Limits) -> Candidates:
 def _more(
     landscape: Landscape, limits: Limits, genotypes: NDArray[np.int_], excess: NDArray[np.float64], known: int
 ) -> list[Genotype]:
-    """Of a space that is not listed: the cheapest and the dearest within limits, and others that get there."""
+    """Of a space that is not listed: by each cost the least and the most within limits, and others that get there."""
     space = landscape.space
     runs = np.isfinite(excess)
     if not runs.any():
@@ -218,14 +256,14 @@ def _more(
     def over(rows: Genotypes) -> NDArray[np.float64]:
         return landscape.excess(rows, limits)
 
-    def cost(rows: Genotypes) -> NDArray[np.float64]:
-        return np.where(over(rows) == 0, landscape.costs(rows).values, np.nan)
+    def within(objective: Objective, sign: float) -> Callable[[Genotypes], NDArray[np.float64]]:
+        return lambda rows: np.where(over(rows) == 0, sign * landscape.cost(rows, objective).values, np.nan)
 
     start = tuple(genotypes[int(np.where(runs, excess, np.inf).argmin())].tolist())
     start = descend(space, start, over)
     if over([start])[0] > 0:
         return []
-    found = [descend(space, start, cost), descend(space, start, lambda rows: -cost(rows))]
+    found = [descend(space, start, within(name, sign)) for name in landscape.objectives for sign in (1.0, -1.0)]
     if known < ENOUGH:
         rng = np.random.default_rng(0)
         rows = np.vstack([genotypes[runs], [start] * ENOUGH])
@@ -254,14 +292,12 @@ def _nothing(landscape: Landscape, limits: Limits, excess: NDArray[np.float64]) 
         start = tuple(reference.genotypes[int(np.nanargmin(known))].tolist())
         return float(value([descend(space, start, value)])[0])
 
-    least = {
-        "cost": (lowest(lambda rows: landscape.costs(rows).values), landscape.unit, landscape.objective),
-        "macs": (lowest(lambda rows: space.macs(rows, landscape.dataset) / 1e6), "M", "MACs"),
-        "params": (float(reference.params.min()) / 1e6, "M", "parameters"),
-    }
-    told = [
-        f"at most {limit:g} {least[name][1]} {least[name][2]} (the least there is: {least[name][0]:.3g})"
-        for name, limit in limits._asdict().items()
-        if limit is not None
-    ]
+    told = []
+    for name, limit in limits.set.items():
+        least = lowest(partial(_values, landscape, name))
+        told.append(f"at most {limit:g} {UNITS[name]} {NAMES[name]} (the least there is: {least:.3g})")
     return LabError(f"No architecture of {space.name} has {' and '.join(told)}{where}. Raise the limit.")
+
+
+def _values(landscape: Landscape, objective: Objective, genotypes: Genotypes) -> NDArray[np.float64]:
+    return landscape.cost(genotypes, objective).values

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from llmnas_mcp.pareto import front_of, near_front_of, spread_order
 from llmnas_mcp.spaces import Genotype
@@ -14,52 +14,59 @@ from llmnas_mcp.spaces import Genotype
 
 @dataclass(frozen=True)
 class Scale:
-    """The range of costs over all that the limits allow, which makes hypervolumes of one search comparable."""
+    """The range of each cost over all that the limits allow, which makes hypervolumes of one search comparable."""
 
-    low: float
-    high: float
+    low: tuple[float, ...]
+    high: tuple[float, ...]
 
-    def objectives(self, scores: Sequence[float], costs: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
-        """Points (n, 2), both minimised and in [0, 1]: cost scaled over that range, and 1 - score.
+    @classmethod
+    def of(cls, costs: ArrayLike) -> Scale:
+        """The range of costs (n, k)."""
+        array = np.asarray(costs, dtype=float)
+        return cls(tuple(array.min(0).tolist()), tuple(array.max(0).tolist()))
 
-        >>> Scale(2.0, 4.0).objectives([0.9], [3.0]).round(3)
+    def objectives(self, scores: ArrayLike, costs: ArrayLike) -> NDArray[np.float64]:
+        """Points (n, k + 1), all minimised and in [0, 1]: the k costs (n, k) scaled over their ranges, and 1 - score.
+
+        >>> Scale((2.0,), (4.0,)).objectives([0.9], [[3.0]]).round(3)
         array([[0.5, 0.1]])
         """
-        return np.column_stack([(np.asarray(costs, float) - self.low) / self.width, 1 - np.asarray(scores, float)])
+        array = np.asarray(costs, float).reshape(-1, len(self.low))
+        return np.column_stack([(array - self.low) / self.widths, 1 - np.asarray(scores, float)])
 
     def margins(self, costs: NDArray[np.float64], errors: NDArray[np.float64], score: float) -> NDArray[np.float64]:
-        """How far points (n, 2) may be from the front: by the relative errors of costs (NaN: none), and by `score`."""
-        return np.column_stack([np.asarray(costs) * np.nan_to_num(errors) / self.width, np.full(len(costs), score)])
+        """How far points (n, k + 1) may be from the front: by relative errors of costs (NaN: none), and by `score`."""
+        return np.column_stack([costs * np.nan_to_num(errors) / self.widths, np.full(len(costs), score)])
 
     @property
-    def width(self) -> float:
-        """The range, never 0."""
-        return max(self.high - self.low, 1e-12)
-
-
-# The reference point of every hypervolume: the highest cost within the limits and score 0.
-REFERENCE = (1.0, 1.0)
+    def widths(self) -> NDArray[np.float64]:
+        """The length of each range (k,), never 0."""
+        return np.maximum(np.subtract(self.high, self.low), 1e-12)
 
 
 @dataclass(frozen=True)
 class Member:
-    """An evaluated architecture: score in [0, 1] (up), cost in the search's unit (down)."""
+    """An evaluated architecture: score in [0, 1] (up), and a cost for each of the search's objectives (down)."""
 
     architecture: str
     genotype: Genotype
     niche: int
     round: int
     score: float
-    cost: float
+    costs: tuple[float, ...]
     params: int
     score_source: str
-    cost_source: str
+    cost_sources: tuple[str, ...]
+
+
+def points_of(members: Sequence[Member], scale: Scale) -> NDArray[np.float64]:
+    """The members as scaled points (n, k + 1), all minimised."""
+    return scale.objectives([m.score for m in members], [m.costs for m in members])
 
 
 def front_members(members: Sequence[Member], scale: Scale) -> list[Member]:
-    """The members no other beats in score and cost, by rising cost."""
-    points = scale.objectives([m.score for m in members], [m.cost for m in members])
-    return [members[i] for i in front_of(points)]
+    """The members no other beats in score and costs, by rising first cost."""
+    return [members[i] for i in front_of(points_of(members, scale))]
 
 
 # How far behind in score a member may be and still be shown beside the front: length against what fronts are worth in
@@ -69,40 +76,38 @@ CHEAPER = 0.75  # whoever costs this part of another, and scores no less, has cl
 
 
 def near_front_members(members: Sequence[Member], scale: Scale, errors: NDArray[np.float64]) -> list[Member]:
-    """The front and the members that errors may have kept off it, by rising cost.
+    """The front and the members that errors may have kept off it, by rising first cost.
 
-    errors: (n,), relative errors of the members' costs, NaN where measured. See `near_rows`.
+    errors: (n, k), relative errors of the members' costs, NaN where measured. See `near_rows`.
     """
-    costs = np.array([m.cost for m in members], dtype=float)
-    return [members[i] for i in near_rows(scale.objectives([m.score for m in members], costs), costs, errors, scale)]
+    costs = np.array([m.costs for m in members], dtype=float).reshape(-1, len(scale.low))
+    return [members[i] for i in near_rows(points_of(members, scale), costs, errors, scale)]
 
 
 def near_rows(
     points: NDArray[np.float64], costs: NDArray[np.float64], errors: NDArray[np.float64], scale: Scale
 ) -> list[int]:
-    """The rows of the front and of what is not clearly beaten, by rising cost.
+    """The rows of the front and of what is not clearly beaten, by rising first cost.
 
-    points: (n, 2) as of `Scale.objectives`; costs and their relative errors: (n,). A row is clearly beaten when another
-    beats it even with SCORE_MARGIN more score and a cost lower by its error, or has no lower score at CHEAPER of its
-    cost or less.
+    points: (n, k + 1) as of `Scale.objectives`; costs and their relative errors: (n, k). A row is clearly beaten when
+    another beats it even with SCORE_MARGIN more score and costs lower by their errors, or has no lower score, no higher
+    cost, and one cost at CHEAPER of the row's or less.
 
-    >>> costs = np.array([5.11, 6.98, 7.1])
-    >>> points = Scale(1.0, 9.0).objectives([0.768, 0.764, 0.8], costs)
-    >>> near_rows(points, costs, np.full(3, 0.048), Scale(1.0, 9.0))
+    >>> costs, scale = np.array([[5.11], [6.98], [7.1]]), Scale((1.0,), (9.0,))
+    >>> near_rows(scale.objectives([0.768, 0.764, 0.8], costs), costs, np.full((3, 1), 0.048), scale)
     [0, 2]
     """
     near = near_front_of(points, scale.margins(costs, errors, SCORE_MARGIN))
     front = front_of(points)
-    # Along a front by rising cost the second objective falls: the first that is no worse than a row is the cheapest.
-    first = np.searchsorted(-points[front, 1], -points[near, 1])
-    inside = first < len(front)
     beaten = np.zeros(len(near), dtype=bool)
-    beaten[inside] = costs[front[first[inside]]] <= CHEAPER * costs[near[inside]]
+    for row in front:
+        cheaper = (costs[row] <= CHEAPER * costs[near]).any(1)
+        beaten |= (points[row] <= points[near]).all(1) & cheaper
     return [int(row) for row in near[~beaten | np.isin(near, front)]]
 
 
 def parents(members: Sequence[Member], scale: Scale, count: int) -> list[Member]:
     """The members worth breeding: the niche's front first, then the next ranks; crowded ones last."""
-    points = scale.objectives([m.score for m in members], [m.cost for m in members])
+    points = points_of(members, scale)
     # A reference slightly beyond the worst corner keeps the ends of the front.
-    return [members[i] for i in spread_order(points, (1.1, 1.1))[:count]]
+    return [members[i] for i in spread_order(points, (1.1,) * points.shape[1])[:count]]

@@ -12,15 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import erf, sqrt
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llmnas_mcp.results import Target
 from llmnas_mcp.search.members import Member
 from llmnas_mcp.spaces import Space
 
-Target = Literal["score", "cost"]
 Pattern = dict[str, str]
 
 FEWEST_RESULTS = 6
@@ -48,15 +47,17 @@ class Effect:
     evidence: tuple[str, ...]
 
 
-def mine(space: Space, members: Sequence[Member], target: Target, most: int) -> list[Effect]:
+def mine(space: Space, members: Sequence[Member], values: Sequence[float], target: Target, most: int) -> list[Effect]:
     """The `most` strongest effects on the target that the members of one niche show, strongest first.
+
+    values: (n,), what the target is for each member.
 
     Of a pair, only what its parts don't tell. An effect may well be uncertain: its interval and its confidence say so.
     """
     if len(members) < FEWEST_RESULTS:
         return []
     members = members[-MOST_RESULTS:]
-    y = np.array([getattr(m, target) for m in members], dtype=float)
+    y = np.array(values[-MOST_RESULTS:], dtype=float)
     spread = y.std()
     if spread == 0:
         return []

@@ -45,8 +45,8 @@ def predict(
 ) -> tuple[Floats, Floats]:
     """The scores to expect in a niche (n,), and their standard deviations (n,).
 
-    `sizes` (n, 2) are the parameters and the costs of the genotypes; `members` are those of all niches, some of them
-    this one's; `guides` are the rules of this one.
+    `sizes` (n, 1 + costs) are the parameters and the costs of the genotypes; `members` are those of all niches, some of
+    them this one's; `guides` are the rules of this one.
     """
     asked = np.asarray(genotypes).reshape(-1, len(space.positions))
     by_rules = _by_rules(space, asked, [m for m in members if m.niche == niche], guides)
@@ -87,7 +87,7 @@ class _Process:
         from scipy.linalg import cholesky, solve_triangular  # a tenth of a second to import
 
         self._genotypes = np.array([m.genotype for m in members])
-        scores, sizes = np.array([m.score for m in members]), np.array([(m.params, m.cost) for m in members], float)
+        scores, sizes = np.array([m.score for m in members]), np.array([(m.params, *m.costs) for m in members], float)
         self._least = np.where(sizes > 0, sizes, np.inf).min(0)  # a size of 0 has no logarithm
         self._least[np.isinf(self._least)] = 1
         self._sizes, self._mean = self._logarithms(sizes), scores.mean()
@@ -108,7 +108,7 @@ class _Process:
         _, self._variance, self._root, self._half = fit(*best)
 
     def at(self, asked: NDArray[np.int_], sizes: Floats) -> tuple[Floats, Floats]:
-        """Means and standard deviations (n,) at genotypes of such sizes (n, 2)."""
+        """Means and standard deviations (n,) at genotypes of such sizes."""
         from scipy.linalg import solve_triangular
 
         differing, apart = self._distances(asked, self._logarithms(sizes))

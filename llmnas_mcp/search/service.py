@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from llmnas_mcp import results as r
-from llmnas_mcp.devices import ANYWHERE
+from llmnas_mcp.devices import ANYWHERE, ON_DEVICE
 from llmnas_mcp.errors import LabError, NotFoundError
 from llmnas_mcp.search.breeding import Ground, breed
 from llmnas_mcp.search.directions import Directions, call
@@ -21,7 +21,7 @@ from llmnas_mcp.search.fronts import front_of_search
 from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.instruments import check_count, choices_of, dataset_for
 from llmnas_mcp.search.knowledge import KnowledgeBase
-from llmnas_mcp.search.landscape import Landscape, Limits
+from llmnas_mcp.search.landscape import NO_LIMITS, Landscape, Limits
 from llmnas_mcp.search.members import Member, parents
 from llmnas_mcp.search.mining import mine
 from llmnas_mcp.search.niches import partition
@@ -33,10 +33,12 @@ from llmnas_mcp.settings import Settings
 from llmnas_mcp.spaces import Space, dataset_shape, get_space
 
 MOST_EVALUATIONS = 100_000
+MOST_OBJECTIVES = 2
 MOST_ROUNDS = 100  # of a search's history that are told: the newest
 OPEN_SEARCHES = 16
 # A rule base people and language models can read; more effects than this did not make better searches.
-MOST_EFFECTS = {"score": 15, "cost": 5}
+MOST_EFFECTS = {"score": 15}
+MOST_OF_COST = 5
 
 
 class Laboratory:
@@ -60,11 +62,9 @@ class Laboratory:
         space: str = "nasbench201",
         dataset: str = "cifar10",
         device: str | None = None,
-        objective: r.Objective = "latency",
+        objective: r.Objective | Sequence[r.Objective] = "latency",
         niches: int | None = None,
-        max_cost: float | None = None,
-        max_macs: float | None = None,
-        max_params: float | None = None,
+        limits: Limits = NO_LIMITS,
         evaluations: int = 400,
         rounds: int | None = None,
         offspring: int = 6,
@@ -74,8 +74,8 @@ class Laboratory:
     ) -> r.Started:
         """Begin a search: cut the space into niches and remember the settings. Nothing is evaluated yet.
 
-        max_cost is in the objective's unit, max_macs and max_params are in millions. Raises LabError when a setting is
-        out of range or nothing can run within the limits.
+        objective: one cost to keep low, or two. Raises LabError when a setting is out of range or nothing can run
+        within the limits.
         """
         for name, value, most in (("evaluations", evaluations, MOST_EVALUATIONS), ("offspring", offspring, 1000)):
             if not 1 <= value <= most:
@@ -84,19 +84,22 @@ class Laboratory:
             raise LabError(f"rounds={rounds} is out of range: choose at least 1, or leave it out to use the budget.")
         if not 0 <= seed < 2**31:
             raise LabError(f"seed={seed} is out of range: choose 0 to {2**31 - 1:,}.")
-        for name, limit in (("max_cost", max_cost), ("max_macs", max_macs), ("max_params", max_params)):
-            if limit is not None and not 0 < limit < math.inf:
-                raise LabError(f"{name}={limit} is out of range: choose a positive number, or leave it out.")
-        if device is not None and objective in ANYWHERE:
+        objectives: tuple[r.Objective, ...] = (objective,) if isinstance(objective, str) else tuple(objective)
+        if not 1 <= len(set(objectives)) == len(objectives) <= MOST_OBJECTIVES:
+            raise LabError(f"objective={', '.join(objectives) or 'none'}: give one or two different ones.")
+        for name, limit in limits.set.items():
+            if not 0 < limit < math.inf:
+                raise LabError(f"max_{name}={limit} is out of range: choose a positive number, or leave it out.")
+        if device is not None and {*objectives, *limits.set} <= ANYWHERE.keys():
             raise LabError(
-                f"objective={objective} is the same on every device: leave device={device!r} out, or choose latency or"
-                " energy."
+                f"objective={' and '.join(objectives)}: the same on every device. Leave device={device!r} out, or"
+                f" choose {', '.join(ON_DEVICE)}."
             )
         where = get_space(space)
         landscape = Landscape(
-            where, dataset_for(where, dataset, self.settings.data), device, objective, self.settings.data, scored_by
+            where, dataset_for(where, dataset, self.settings.data), device, objectives, self.settings.data, scored_by
         )
-        known = landscape.candidates(Limits(max_cost, max_macs, max_params))
+        known = landscape.candidates(limits)
         scale = known.scale
         cut, how = partition(known.params, niches)
         if rounds is not None:
@@ -105,30 +108,24 @@ class Laboratory:
             "space": space,
             "dataset": dataset,
             "device": device,
-            "objective": objective,
+            "objectives": list(objectives),
             "operator": operator,
             "seed": seed,
-            "max_cost": max_cost,
-            "max_macs": max_macs,
-            "max_params": max_params,
+            "limits": dict(limits.set),
             "evaluations": evaluations,
             "rounds": rounds,
             "offspring": offspring,
-            "cost_low": scale.low,
-            "cost_high": scale.high,
+            "cost_low": list(scale.low),
+            "cost_high": list(scale.high),
             "niches": [[n.low, n.high] for n in cut],
             "cut": how,
             "scored_by": scored_by,
         }
-        # The id follows from the settings, so that the same search in a fresh store has the same id; a setting that
-        # came later counts only where it is not the default.
-        named = {name: value for name, value in row.items() if name not in _LATER or value != _LATER[name]}
-        digest = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:6]
-        whole = self.store.add_search(row, f"{device or objective}-{dataset[:48]}-{digest}")
+        whole = self.store.add_search(row, f"{device or objectives[0]}-{dataset[:48]}-{_digest(row)}")
         self._keep_open(SearchHandle(whole, landscape))
         search = self.get_search(whole["search_id"])
         return r.Started(
-            search_id=search.search_id, unit=search.unit, niches=search.niches, cut=search.cut, next=search.next
+            search_id=search.search_id, units=search.units, niches=search.niches, cut=search.cut, next=search.next
         )
 
     def get_search(self, search_id: str) -> r.Search:
@@ -142,9 +139,7 @@ class Laboratory:
         numbers = sorted({m.round for m in members})
         return r.Search(
             **{name: row[name] for name in _SEARCH_FIELDS},
-            unit=handle.unit,
-            cost_low=handle.scale.low,
-            cost_high=handle.scale.high,
+            units=list(handle.units),
             evaluations=row["evaluations"],
             used=len(members),
             rounds=row["rounds"],
@@ -205,14 +200,13 @@ class Laboratory:
             example=handle.space.example,
             params_low_m=where.low / 1e6,
             params_high_m=where.high / 1e6,
-            max_cost=handle.limits.cost,
-            max_macs=handle.limits.macs,
-            max_params=handle.limits.params,
-            unit=handle.unit,
+            limits=handle.limits.set,
+            objectives=list(handle.objectives),
+            units=list(handle.units),
             untried=handle.untried(niche, len(own)),
             share=directions.round.left[niche],
-            parents=[member_info(m, handle.unit) for m in parents(own, handle.scale, 12)],
-            gaps=gaps_of(own, handle.scale, 5),
+            parents=[member_info(handle, m) for m in parents(own, handle.scale, 12)],
+            gaps=gaps_of(handle, own, 5),
             rules=self._knowledge(handle, niche).active(round_)[:60],
             tried=[m.architecture for m in own[-20:]],
             next=directions.after_brief(niche),
@@ -225,9 +219,13 @@ class Laboratory:
         members = self._members(handle)
         own = [m for m in _before(members, round_) if m.niche == niche]
         effects = [
-            r.Effect(statement=statement_of(effect), **{name: getattr(effect, name) for name in _EFFECT_FIELDS})
-            for target, most in MOST_EFFECTS.items()
-            for effect in mine(handle.space, own, target, most)  # type: ignore[arg-type]
+            r.Effect(
+                statement=statement_of(handle.space, effect), **{name: getattr(effect, name) for name in _EFFECT_FIELDS}
+            )
+            for target in handle.targets
+            for effect in mine(
+                handle.space, own, handle.values(own, target), target, MOST_EFFECTS.get(target, MOST_OF_COST)
+            )
         ]
         told = Directions(handle, members).after_mining(niche, len(own), len(effects))
         return r.Effects(effects=effects, results_used=len(own), next=told)
@@ -319,14 +317,14 @@ class Laboratory:
         ordered = {
             "front": lambda: parents(own, handle.scale, len(own)),
             "score": lambda: sorted(own, key=lambda m: -m.score),
-            "cost": lambda: sorted(own, key=lambda m: m.cost),
+            "cost": lambda: sorted(own, key=lambda m: m.costs),
             "newest": lambda: own[::-1],
         }[sort]()
         page = ordered[offset : offset + limit]
         asked = {"search_id": search_id, **({} if niche is None else {"niche": niche}), "sort": sort, "limit": limit}
         more = offset + len(page) < len(own)
         return r.Members(
-            members=[member_info(m, handle.unit) for m in page],
+            members=[member_info(handle, m) for m in page],
             total=len(own),
             truncated=more,
             next=call("list_niche_members", **asked, offset=offset + limit) if more else None,
@@ -373,8 +371,8 @@ class Laboratory:
                     else "There are none yet: start one (start_search, or llmnas search)."
                 )
                 raise NotFoundError(f"There is no search {search_id[:80]!r}. {known}")
-            space, dataset = get_space(row["space"]), dataset_shape(row["dataset"])
-            landscape = Landscape(space, dataset, row["device"], row["objective"], self.settings.data, row["scored_by"])
+            where = (get_space(row["space"]), dataset_shape(row["dataset"]), row["device"], tuple(row["objectives"]))
+            landscape = Landscape(*where, self.settings.data, row["scored_by"])
             handle = SearchHandle(row, landscape)
             self._keep_open(handle)
         return handle
@@ -404,7 +402,7 @@ class Laboratory:
         return asked
 
     def _knowledge(self, handle: SearchHandle, niche: int) -> KnowledgeBase:
-        return KnowledgeBase(self.store, handle.space, handle.search_id, niche)
+        return KnowledgeBase(self.store, handle, niche)
 
 
 def _before(members: Sequence[Member], round_: int | None) -> list[Member]:
@@ -412,10 +410,27 @@ def _before(members: Sequence[Member], round_: int | None) -> list[Member]:
     return [m for m in members if round_ is None or m.round < round_]
 
 
-# Settings that came later, with the values that searches had before.
-_LATER: dict[str, Any] = {"scored_by": "zero-cost", "max_macs": None, "max_params": None, "cut": "clusters"}
+def _digest(row: dict[str, Any]) -> str:
+    """Six digits that follow from a search's settings: the same search in a fresh store has the same id.
+
+    What may be set since later counts only where it is set, so that other searches keep their ids.
+    """
+    first, *others = row["objectives"]
+    limits = dict(row["limits"])
+    named = {name: value for name, value in row.items() if name not in ("objectives", "limits", "scored_by", "cut")}
+    named |= {"objective": first, "max_cost": limits.pop(first, None) if first in ON_DEVICE else None}
+    named |= {f"max_{name}": limit for name, limit in limits.items()}
+    named |= {name: row[name] for name, usual in _USUAL.items() if row[name] != usual}
+    if others:
+        named["others"] = others
+    else:
+        named |= {name: row[name][0] for name in ("cost_low", "cost_high")}
+    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:6]
+
+
+_USUAL = {"scored_by": "zero-cost", "cut": "clusters"}
 _SEARCH_FIELDS = (
-    *("search_id", "created", "space", "dataset", "device", "objective", "operator", "seed", "max_cost", "max_macs"),
-    *("max_params", "scored_by", "cut"),
+    *("search_id", "created", "space", "dataset", "device", "objectives", "operator", "seed", "limits", "scored_by"),
+    *("cut", "cost_low", "cost_high"),
 )
 _EFFECT_FIELDS = ("pattern", "target", "effect", "low", "high", "confidence", "support", "evidence")

@@ -21,7 +21,6 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
-    Text,
 )
 
 from llmnas_mcp import database
@@ -35,20 +34,18 @@ searches = Table(
     Column("space", String(40), nullable=False),
     Column("dataset", String(64), nullable=False),
     Column("device", String(40)),
-    Column("objective", String(10), nullable=False),
+    Column("objectives", JSON, nullable=False),
     Column("operator", String(40), nullable=False),
     Column("seed", Integer, nullable=False),
-    Column("max_cost", Float),
+    Column("limits", JSON, nullable=False),
     Column("evaluations", Integer, nullable=False),
     Column("rounds", Integer),
     Column("offspring", Integer, nullable=False),
-    Column("cost_low", Float, nullable=False),
-    Column("cost_high", Float, nullable=False),
+    Column("cost_low", JSON, nullable=False),
+    Column("cost_high", JSON, nullable=False),
     Column("niches", JSON, nullable=False),
     Column("created", String(32), nullable=False),
     Column("scored_by", String(20), nullable=False, server_default="zero-cost"),
-    Column("max_macs", Float),
-    Column("max_params", Float),
     Column("cut", String(20), nullable=False, server_default="clusters"),
 )
 
@@ -57,14 +54,14 @@ members = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("search_id", String(80), sa.ForeignKey("searches.search_id"), nullable=False),
-    Column("architecture", String(400), nullable=False),
+    Column("architecture", String(1000), nullable=False),
     Column("niche", Integer, nullable=False),
     Column("round", Integer, nullable=False),
     Column("score", Float, nullable=False),
-    Column("cost", Float, nullable=False),
+    Column("costs", JSON, nullable=False),
     Column("params", BigInteger, nullable=False),
     Column("score_source", String(80), nullable=False),
-    Column("cost_source", Text, nullable=False),
+    Column("cost_sources", JSON, nullable=False),
     Column("origin", JSON, nullable=False),
     sa.UniqueConstraint("search_id", "architecture"),
     sa.Index("members_in_order", "search_id", "id"),
@@ -103,7 +100,7 @@ tasks = Table(
     Column("expires", String(32), nullable=False, index=True),
 )
 
-SCHEMA = database.Schema("llmnas_version", metadata, Path(__file__).with_name("migrations"), "0005")
+SCHEMA = database.Schema("llmnas_version", metadata, Path(__file__).with_name("migrations"), "0006")
 
 # Queries asked many times a round, built once.
 _SEARCH: sa.BindParameter[str] = sa.bindparam("search_id")

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from llmnas_mcp.devices import ANYWHERE, NAMES
 from llmnas_mcp.errors import ArchitectureError, UnscorableError
 from llmnas_mcp.results import Origin, Submission, Submitted
 from llmnas_mcp.scoring import Scores
 from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.members import Member
 from llmnas_mcp.search.store import Store
+from llmnas_mcp.search.views import costs_told
 from llmnas_mcp.spaces import Genotype
 
 
@@ -25,8 +27,8 @@ class _Candidate:
     genotype: Genotype | None = None
     niche: int | None = None
     params: int = 0
-    cost: float | None = None
-    cost_source: str = ""
+    costs: tuple[float, ...] | None = None  # None where it cannot run
+    cost_sources: tuple[str, ...] = ()
     reason: str | None = None
 
 
@@ -66,10 +68,10 @@ def submit(
                 "niche": c.niche,
                 "round": round_,
                 "score": float(score),
-                "cost": c.cost,
+                "costs": c.costs,
                 "params": c.params,
                 "score_source": source,
-                "cost_source": c.cost_source,
+                "cost_sources": c.cost_sources,
                 "origin": (origins[paid[c.architecture]] if origins else Origin()).model_dump(),
             }
             for c, score, source in zip(batch, found.score, found.sources, strict=True)
@@ -99,8 +101,7 @@ def submit(
                 status=status,
                 reason=reason,
                 score=score_now[c.architecture] if shown else None,
-                cost=c.cost,
-                unit=handle.unit,
+                **(costs_told(handle, c.costs) if c.costs else {"cost": None, "unit": handle.units[0]}),
                 niche=c.niche,
             )
         )
@@ -115,14 +116,15 @@ def _read(handle: SearchHandle, architecture: str, niche: int | None) -> _Candid
     except ArchitectureError as error:
         return _Candidate(architecture[:400], reason=str(error))
     name, costs = space.format(genotype), landscape.costs([genotype])
-    params, cost = int(landscape.params([genotype])[0]), float(costs.values[0])
+    params = int(landscape.params([genotype])[0])
     home = handle.home(params)
+    runs = not np.isnan(costs.values).any()
     reason = None
-    if np.isnan(cost):
+    if not runs:
         reason = costs.reasons[0] or "it cannot run on the device"
     elif space.constant(genotype):
         reason = "its output does not depend on its input"
-    elif over := _over(handle, genotype, cost, float(costs.errors[0]), params):
+    elif over := _over(handle, genotype):
         reason = over
     elif niche is not None and home != niche:
         wanted = handle.niche(niche)
@@ -130,19 +132,22 @@ def _read(handle: SearchHandle, architecture: str, niche: int | None) -> _Candid
             f"{params / 1e6:.4f} M parameters belong to niche {home}; niche {niche} takes"
             f" {wanted.low / 1e6:.4f} to below {wanted.high / 1e6:.4f} M"
         )
-    return _Candidate(name, genotype, home, params, None if np.isnan(cost) else cost, costs.sources[0], reason)
+    values = tuple(costs.values[0].tolist()) if runs else None
+    return _Candidate(name, genotype, home, params, values, costs.sources[0], reason)
 
 
-def _over(handle: SearchHandle, genotype: Genotype, cost: float, error: float, params: int) -> str | None:
-    """Which limit an architecture is over, if any; error: relative, of the cost, NaN where it is exact."""
-    limits, landscape = handle.limits, handle.landscape
-    if limits.cost is not None and cost > limits.cost:
-        unsure = f", by less than its error of {error:.1%}" if cost * (1 - error) <= limits.cost else ""
-        return f"{cost:.4g} {handle.unit} is over the limit of {limits.cost:g} {handle.unit}{unsure}"
-    if limits.params is not None and params / 1e6 > limits.params:
-        return f"{params / 1e6:.4g} M parameters are over the limit of {limits.params:g} M"
-    if limits.macs is not None and (macs := landscape.space.macs([genotype], landscape.dataset)[0] / 1e6) > limits.macs:
-        return f"{macs:.4g} M MACs are over the limit of {limits.macs:g} M"
+def _over(handle: SearchHandle, genotype: Genotype) -> str | None:
+    """Which limit an architecture is over, if any."""
+    for objective, limit in handle.limits.set.items():
+        found = handle.landscape.cost([genotype], objective)
+        value, error, unit = float(found.values[0]), float(found.errors[0]), found.unit
+        if np.isnan(value):
+            return found.reasons[0] or f"its {NAMES[objective]} cannot be told"
+        if value > limit:
+            what = "" if objective in handle.objectives else f" {NAMES[objective]}"
+            is_over = "are over" if what and objective in ANYWHERE else "is over"
+            unsure = f", by less than its error of {error:.1%}" if value * (1 - error) <= limit else ""
+            return f"{value:.4g} {unit}{what} {is_over} the limit of {limit:g} {unit}{unsure}"
     return None
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
+from llmnas_mcp.results import Objective
 from llmnas_mcp.search.instruments import MOST_ARCHITECTURES
 
 # The limit is in the schema for the reader; the laboratory checks it, with an error that says what to do.
@@ -14,7 +15,8 @@ Architecture = Annotated[str, Field(max_length=2000)]
 Space = str
 Dataset = Annotated[str, Field(description="see list_spaces, or an imported one")]
 Device = Annotated[str | None, Field(description="see list_devices; none for macs and params")]
-Objective = Literal["latency", "energy", "macs", "params"]
+Objectives = Annotated[Objective | list[Objective], Field(description="one, or a list of two")]
+Most = Annotated[float | None, Field(gt=0)]
 SearchId = str
 Niche = Annotated[int, Field(ge=0)]
 Round = Annotated[int | None, Field(ge=1, le=1_000_000, description="default: the one under way")]

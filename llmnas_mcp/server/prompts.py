@@ -97,11 +97,11 @@ def register(mcp: MCPServer, tools: Collection[str]) -> None:
         space: Annotated[str, Field(description="a space of list_spaces")] = "nasbench201",
     ) -> str:
         """Search for networks that are accurate and fast on a device."""
-        most = {"max_cost": _milliseconds(max_latency)} if max_latency.strip() else {}
+        most = {"max_latency": _milliseconds(max_latency)} if max_latency.strip() else {}
         return SEARCH.format(
             device=device,
             dataset=dataset,
-            limit=f", within {most['max_cost']:g} ms" if most else "",
+            limit=f", within {most['max_latency']:g} ms" if most else "",
             without=f" Do without {avoid.strip()}: submit nothing that has it." if avoid.strip() else "",
             space=space,
             start=call("start_search", device=device, space=space, dataset=dataset, **most),

@@ -80,6 +80,15 @@ class Space(ABC):
         """A genotype in few characters; `parse` reads that too."""
         return notation.format_short(self, genotype)
 
+    def say(self, position: str, word: str) -> str:
+        """That a value stands at a position, as a person would say it; what stands in statements of rules.
+
+        >>> from llmnas_mcp.spaces import get_space
+        >>> get_space("nasbench201").say("0->3", "skip_connect")
+        'skip_connect on 0->3'
+        """
+        return f"{word} on {position}"
+
     def canonical(self, genotype: Genotype) -> Genotype:
         """The genotype that stands for all that are the same network: by default inactive positions do not count."""
         active = set(self.active(self.chosen(genotype)))

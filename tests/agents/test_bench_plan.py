@@ -54,6 +54,8 @@ def test_a_plan_comes_from_a_file_and_flags_count_more(tmp_path: Path) -> None:
         ("- a", "holds no settings"),
         ("limits: [.inf]", "limits.0"),
         ("max_cost: -1", "max_cost"),
+        ("objective: [latency, energy, macs]", "objective"),
+        ("objective: []", "objective"),
         ("max_tokens: -1", "max_tokens"),
         ("a: [", "is not YAML"),
         ("[" * 20_000, "is not YAML"),
@@ -79,6 +81,8 @@ def test_a_wrong_plan_says_what_is_wrong(tmp_path: Path, content: str, told: str
         ({"devices": ["raspi"]}, "Did you mean 'raspi4'"),
         ({"datasets": ["mnist"]}, "Datasets available"),
         ({"objective": "energy", "devices": ["raspi4"]}, "No energy was published for raspi4"),
+        ({"objective": ["latency", "energy"], "devices": ["edgegpu", "raspi4"]}, "No energy was published for raspi4"),
+        ({"objective": ["latency", "speed"], "devices": ["edgegpu"]}, "Unknown objective 'speed'"),
         ({"model": "claude-x"}, "no method here asks a model"),
         ({"space": "darts"}, "nasbench201"),
         ({"methods": ["claude"]}, "ANTHROPIC_API_KEY"),
@@ -88,6 +92,13 @@ def test_a_wrong_plan_says_what_is_wrong(tmp_path: Path, content: str, told: str
 def test_what_does_not_exist_is_told_before_anything_runs(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(LabError, match=re.escape(told)):
         Plan(**changes).check()
+
+
+def test_a_plan_may_be_for_one_cost_or_two() -> None:
+    assert Plan().objectives == Plan(objective=["latency"]).objectives == ("latency",)
+    both = Plan(objective=["latency", "energy"], devices=["edgegpu", "fpga"])
+    assert both.objectives == ("latency", "energy")
+    both.check()
 
 
 def test_no_two_methods_of_a_plan_share_a_name_for_their_runs() -> None:

@@ -47,15 +47,16 @@ def test_a_model_that_only_knows_large_cells_is_seen_beside_a_search_in_niches(
         0,
     )
     assert (even["search_id"], even["operator"], even["designs"], even["bred"]) == (evolution, "evolution", 42, 0)
-    assert len(found["range_edges"]) == 11
-    assert len(biased["ranges"]["counts"]) == 10
+    (edges,), (biased_ranges,), (even_ranges,) = found["range_edges"], biased["ranges"], even["ranges"]
+    assert len(edges) == 11
+    assert len(biased_ranges["counts"]) == 10
     assert len(biased["niches"]["counts"]) == len(found["niche_edges"]) - 1
-    assert biased["ranges"]["reached"] < even["ranges"]["reached"]
+    assert biased_ranges["reached"] < even_ranges["reached"]
     assert biased["niches"]["reached"] < even["niches"]["reached"] == len(even["niches"]["counts"])
 
     shown = llmnas("bench", "coverage", plain, evolution, "--out", str(tmp_path / "new" / "coverage.png"))
     assert all(name in shown.stdout for name in (plain, evolution, "plain-prompt"))
-    assert f"{biased['ranges']['reached']}/10 {10 * biased['ranges']['reached']} %" in shown.stdout
+    assert f"{biased_ranges['reached']}/10 {10 * biased_ranges['reached']} %" in shown.stdout
     with Image.open(tmp_path / "new" / "coverage.png") as picture:
         assert picture.size == (1600, 880)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["coverage.png"]
@@ -66,7 +67,7 @@ def test_a_model_whose_answers_are_of_no_use_has_reached_nothing(llmnas: Run, se
     serve(lambda _: Answer('{"offspring": [{"architecture": "|conv~0|"}]}'))
     plain = search(llmnas, "plain-prompt")
     found = parsed(llmnas("bench", "coverage", plain, "--json"))["searches"][0]
-    assert (found["designs"], found["bred"], found["ranges"]["reached"]) == (0, 42, 0)
+    assert (found["designs"], found["bred"], found["ranges"][0]["reached"]) == (0, 42, 0)
     shown = llmnas("bench", "coverage", plain).stdout
     assert "0/10 0 %" in shown
     assert "bred in" in shown
@@ -99,7 +100,7 @@ def test_mistakes_end_in_one_line_that_names_the_fix(llmnas: Run, tmp_path: Path
         (["nowhere"], f"There is no search 'nowhere'. The latest are {measured}"),
         ([one, one], f"{one} is named more than once"),
         ([one, other], f"differ in dataset: {one} has cifar10, {other} has cifar100"),
-        ([one, measured], "table of costs"),
+        ([one, measured], "tables of costs"),
         ([one, "--out", str(tmp_path / "picture.jpg")], "FILE.png"),
         ([one, "--out", str(tmp_path)], "FILE.png"),
         ([one, "--out", str(tmp_path / "folder.png")], "Name another file"),

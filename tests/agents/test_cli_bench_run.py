@@ -88,6 +88,22 @@ def test_a_bench_leaves_tables_and_figures_and_does_nothing_twice(llmnas: Run, t
 
 
 @pytest.mark.thorough
+def test_a_bench_can_be_for_two_costs(llmnas: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    where = ("bench", "run", "--datasets", "cifar10", "--devices", "edgegpu", "--budgets", "20", "--seeds", "1")
+    both = ("--objective", "latency", "--objective", "energy")
+    llmnas(*where, *both, "--methods", "evolution,random,nsga2,exhaustive", "--out", str(out))
+    found = rows(out)
+    assert {row["objective"] for row in found} == {"latency and energy"}
+    shares = {row["method"]: row["score_share"] for row in found}
+    assert shares["exhaustive"] == 1
+    assert all(0 < share <= 1 for share in shares.values())
+    assert all(0 < row["share"] <= 1 and 0 < row["ranges"] <= 1 for row in found)
+    assert all(row["curve"][-1][2] == row["share"] for row in found)
+    assert "against the exact front in accuracy and latency and energy" in (out / "tables.md").read_text()
+
+
+@pytest.mark.thorough
 def test_a_bench_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(llmnas: Run, tmp_path: Path) -> None:
     asked = (*QUICK, "--methods", "evolution,random", "--seeds", "4", "--processes", "1", "--out")
     llmnas(*asked, str(tmp_path / "whole"))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests import warm
 from tests.agents.conftest import Run, environment, parsed, timeless
@@ -38,6 +39,15 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     return folder, parsed(done)
 
 
+@pytest.fixture(scope="module")
+def for_two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The folder of a quick search for two costs, with what it saved in `out`, and what it printed."""
+    folder = tmp_path_factory.mktemp("for_two")
+    asked = ["--objective", "latency", "--objective", "energy", "--device", "edgegpu", "--max-params", "1"]
+    more = ["--evaluations", "60", "--out", str(folder / "out")]
+    return folder, warm.run(["search", *asked, *more], env=environment(folder), check=True)
+
+
 def searches(folder: Path) -> int:
     """How many searches a store holds; none where there is no store."""
     path = folder / "llmnas.db"
@@ -55,9 +65,11 @@ def test_a_search_leaves_front_json_and_picture_as_the_design_says(llmnas: Run, 
         "space",
         "dataset",
         "device",
-        "objective",
+        "objectives",
+        "units",
         "operator",
         "seed",
+        "objective",
         "evaluations",
         "wall_s",
         "llm",
@@ -182,6 +194,70 @@ def test_a_limit_holds_in_the_front(llmnas: Run) -> None:
     assert all(point["cost"] <= 15 for point in front["front"])
 
 
+def test_a_search_for_two_costs_leaves_a_front_a_table_and_pictures_of_both(
+    llmnas: Run, for_two: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    folder, done = for_two
+    whole = json.loads((folder / "out" / "front.json").read_text())
+    assert (whole["objectives"], whole["units"], whole["objective"]) == (["latency", "energy"], ["ms", "mJ"], "latency")
+    assert (whole["device"], whole["evaluations"], whole["members"]) == ("edgegpu", 60, 60)
+    for point in whole["front"]:
+        assert list(point["costs"]) == ["latency", "energy"]
+        assert (point["costs"]["latency"], "ms") == (point["cost"], point["unit"])
+        assert point["params_m"] <= 1
+        assert point["source"] == "fitted:hwnasbench"
+    front = [point for point in whole["front"] if not point["near"]]
+    ranked = [(-point["score"], *point["costs"].values()) for point in front]
+    for one in ranked:
+        assert [other for other in ranked if all(a <= b for a, b in zip(other, one, strict=True))] == [one]
+    assert "latency (ms)" in done.stdout
+    assert "energy (mJ)" in done.stdout
+    assert "latency and energy from fitted:hwnasbench" in " ".join(done.stdout.split())
+    best = max(front, key=lambda point: point["score"])
+    (line,) = (line for line in done.stdout.splitlines() if line.strip().startswith(best["short"]))
+    told = [f"{best['score']:.4f}", *(f"{cost:.3f}" for cost in best["costs"].values()), f"{best['params_m']:.3f}"]
+    assert line.split()[2:] == told
+    with Image.open(folder / "out" / "front.png") as picture:
+        assert picture.size == (4800, 1000)
+    assert "--objective latency --objective energy" in (folder / "out" / "report.html").read_text()
+    (listed,) = parsed(llmnas("searches", "--json", folder=folder))["searches"]
+    assert listed["objectives"] == ["latency", "energy"]
+    assert "latency, energy" in llmnas("searches", folder=folder).stdout
+
+
+def test_the_report_of_a_search_for_two_costs_is_drawn_and_its_pairs_can_be_chosen(
+    for_two: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    pytest.importorskip("playwright", reason="playwright is not here: pip install playwright")
+    from tests import browser
+
+    program = browser.binary()
+    if program is None:
+        pytest.skip("Chromium is not here: apt-get install chromium")
+    with (
+        browser.browser(program) as running,
+        browser.opened(running, for_two[0] / "out" / "report.html") as page,
+    ):
+        names = page.locator("#pairs button").all_text_contents()
+        assert names == ["latency and score", "energy and score", "latency and energy"]
+        for name in reversed(names):
+            page.locator("#pairs").get_by_role("button", name=name, exact=True).click()
+            assert page.locator("#pairs button[aria-pressed=true]").all_text_contents() == [name]
+            assert page.locator(".field [class^=layer-niche] path, .field [class^=layer-niche] circle").count() == 60
+
+
+@pytest.mark.thorough
+def test_a_search_for_two_costs_is_the_same_with_the_same_seed_over_a_server_and_when_resumed(
+    llmnas: Run, tmp_path: Path
+) -> None:
+    asked = ("search", "--objective", "energy", "--objective", "macs", "--device", "edgegpu", "--evaluations", "60")
+    one = parsed(llmnas(*asked, "--json", folder=tmp_path / "one"))
+    there = parsed(llmnas(*asked, "--json", "--server", "stdio", folder=tmp_path / "there"))
+    assert timeless(one) == timeless(there)
+    again = parsed(llmnas("resume", one["search_id"], "--json", folder=tmp_path / "one"))
+    assert timeless(again) == timeless(one)
+
+
 @pytest.mark.thorough
 def test_energy_is_an_objective_where_it_was_published(llmnas: Run) -> None:
     front = parsed(llmnas("search", "--device", "eyeriss", "--objective", "energy", "--evaluations", "60", "--json"))
@@ -214,9 +290,17 @@ def test_a_search_for_few_parameters_needs_no_device(llmnas: Run, tmp_path: Path
         (("--device", "raspi4", "--objective", "macs"), "device"),
         (("--objective", "latency"), "device"),
         (("--objective", "speed"), "macs"),
-        (("--objective", "macs", "--max-latency", "3"), "with --objective macs use --max-macs"),
+        (("--objective", "macs", "--max-latency", "3"), "The latency is that on a device: give one."),
         (("--objective", "params", "--max-params", "0.01"), "at most 0.01 M parameters (the least there is: 0.07"),
         (("--device", "raspi4", "--max-macs", "0"), "--max-macs 0.0 is out of range: choose a positive number"),
+        (("--device", "raspi4", "--max-memory", "4"), "No memory was published for raspi4"),
+        (("--device", "raspi4", "--max-energy", "4"), "No energy was published for raspi4"),
+        (("--device", "raspi4", "--objective", "latency", "--objective", "energy"), "No energy was published"),
+        (("--device", "raspi4", "--objective", "latency", "--objective", "latency"), "one or two different ones"),
+        (
+            ("--device", "edgegpu", *("--objective", "latency"), *("--objective", "energy"), *("--objective", "macs")),
+            "objective=latency, energy, macs: give one or two different ones",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -247,7 +331,7 @@ def test_niches_rounds_and_offspring_can_be_set(llmnas: Run) -> None:
         (("--device", "fpga", "--space", "darts"), "nasbench201"),
         (("--device", "fpga", "--objective", "area"), "latency"),
         (("--device", "fpga", "--max-latency", "0.1"), "Raise the limit"),
-        (("--device", "fpga", "--max-energy", "1"), "--max-latency"),
+        (("--device", "raspi4", "--max-energy", "1"), "Devices with energy: edgegpu"),
         (("--device", "fpga", "--evaluations", "0"), "evaluations=0"),
         (("--device", "fpga", "--niches", "99"), "niches=99"),
         (("--device", "fpga", "--store", "nonsense"), "sqlite:///"),

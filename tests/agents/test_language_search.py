@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import sqlite3
 import subprocess
 import threading
@@ -253,6 +254,36 @@ def test_the_strategies_for_comparison_use_one_niche_and_no_rules(tmp_path: Path
     assert {point["niche"] for point in front["front"]} == {0}
     assert all(is_design(request) for request in stub.requests)
     assert ("targets of cost" in question(stub.requests[0])) is (operator == "latency-prompt")
+
+
+@pytest.mark.parametrize(
+    ("costs", "targets"),
+    [(["latency"], ["score", "cost"]), (["latency", "energy"], ["score", "latency", "energy"])],
+)
+def test_a_model_writes_rules_on_the_score_and_on_the_costs_by_what_they_are_called(
+    tmp_path: Path, costs: list[str], targets: list[str]
+) -> None:
+    said: list[str] = []
+
+    def answer(request: Request) -> Answer:
+        if is_design(request):
+            return scientist(request)
+        schema = json.dumps(request.body["output_config"]["format"]["schema"])
+        said.append(schema)
+        return Answer(json.dumps({"edits": [rule(target=name, statement=f"on {name}") for name in targets]}))
+
+    arguments = [text for name in costs for text in ("--objective", name)]
+    small = ("--device", "edgegpu", "--niches", "1", "--offspring", "9", "--evaluations", "18", "--operator", "claude")
+    with StubAnthropic(answer) as stub:
+        front = parsed(asked(stub, tmp_path, "search", *small, *arguments, "--json"))
+        prompts = [question(request) for request in stub.requests if not is_design(request)]
+    assert front["evaluations"] == 18
+    assert front["rules"] == len(targets)
+    assert all(json.dumps(targets) in schema for schema in said)
+    assert all(
+        re.search(r"score 0\.\d+, " + ", ".join(rf"{name} [\d.]+" for name in targets[1:]) + "$", text, re.M)
+        for text in prompts
+    )
 
 
 @pytest.mark.thorough

@@ -29,10 +29,10 @@ def first(problem, seed):
 
 
 def price(space, genotypes, dataset, objective):
-    return [1.0 + sum(genotype) for genotype in genotypes]
+    return [(1.0 + sum(genotype)) / (4 if objective == "memory" else 1) for genotype in genotypes]
 
 
-ABACUS = Device("abacus", "An abacus", False, price=price, error=0.25)
+ABACUS = Device("abacus", "An abacus", False, price=price, error=0.25, memory=True)
 DEPTH = Proxy("depth", "how many modules there are", "this test", lambda seen: float(len(list(seen.network.modules()))))
 """
 POINTS = """
@@ -64,8 +64,14 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_device_of_a_package_prices_and_is_listed_and_a_broken_one_harms_nobody(llmnas: Run) -> None:
     (cost,) = json.loads(llmnas("latency", CELL, "--device", "abacus", "--json").stdout)["results"]
     assert (cost["value"], cost["source"], cost["error"]) == (1.0 + 3 + 3 + 1 + 2, "package:abacus", 0.25)
+    asked = ("--device", "abacus", "--objective", "memory", "--json")
+    (memory,) = json.loads(llmnas("latency", CELL, *asked).stdout)["results"]
+    assert (memory["value"], memory["unit"]) == (cost["value"] / 4, "MB")
+    refused = llmnas("latency", CELL, "--device", "raspi4", "--objective", "memory", check=False)
+    assert "Devices with memory: abacus." in refused.stderr
     listed = json.loads(llmnas("devices", "--json").stdout)["devices"]
     assert {row["dataset"] for row in listed if row["device"] == "abacus"} >= {"cifar10", "cifar100"}
+    assert {row["objective"] for row in listed if row["device"] == "abacus"} == {"latency", "memory"}
     assert "broken" not in {row["device"] for row in listed}
     done = llmnas("latency", CELL, "--device", "broken", check=False)
     assert done.returncode == 1

@@ -67,14 +67,13 @@ BRIEF = r.Brief(
     example=SPACE.example,
     params_low_m=0.5,
     params_high_m=0.75,
-    max_cost=20.0,
-    max_macs=None,
-    max_params=None,
-    unit="ms",
+    limits={"latency": 20.0},
+    objectives=["latency"],
+    units=["ms"],
     untried=100,
     share=6,
     parents=MEMBERS,
-    gaps=[r.Gap(cost_from=7.5, cost_to=12.5, score_from=0.8, score_to=0.9)],
+    gaps=[r.Gap(objective="latency", cost_from=7.5, cost_to=12.5, score_from=0.8, score_to=0.9)],
     rules=[RULE],
     tried=list(CELLS),
     next="",
@@ -96,7 +95,45 @@ EFFECTS = r.Effects(
     results_used=12,
     next="",
 )
-EMPTY = BRIEF.model_copy(update={"parents": [], "gaps": [], "rules": [], "tried": [], "max_cost": None})
+EMPTY = BRIEF.model_copy(update={"parents": [], "gaps": [], "rules": [], "tried": [], "limits": {}})
+# The same niche in a search for two costs.
+BOTH = BRIEF.model_copy(
+    update={
+        "goal": "Cells for cifar10 with a high zero-cost score, a low latency and a low energy on edgegpu.",
+        "objectives": ["latency", "energy"],
+        "units": ["ms", "mJ"],
+        "limits": {"energy": 60.0, "memory": 4.0, "params": 1.0, "macs": 100.0},
+        "parents": [
+            m.model_copy(update={"costs": {"latency": m.cost, "energy": 40.25 - 30 * i}}) for i, m in enumerate(MEMBERS)
+        ],
+        "gaps": [
+            *BRIEF.gaps,
+            r.Gap(objective="energy", cost_from=10.25, cost_to=40.25, score_from=0.8, score_to=0.9),
+        ],
+        "rules": [
+            RULE,
+            RULE.model_copy(
+                update={"rule_id": "2.2", "statement": "It costs next to nothing", "target": "energy", "effect": 0.4}
+            ),
+        ],
+    }
+)
+BOTH_EFFECTS = EFFECTS.model_copy(
+    update={
+        "effects": [
+            *EFFECTS.effects,
+            EFFECTS.effects[0].model_copy(
+                update={
+                    "statement": "none on 0->3 lowers energy",
+                    "target": "energy",
+                    "effect": -12.0,
+                    "low": -20.0,
+                    "high": -4.0,
+                }
+            ),
+        ]
+    }
+)
 PROMPTS = {
     "laboratory": prompts.laboratory(SPACE),
     "reason": prompts.reason(BRIEF, EFFECTS, 3, 6),
@@ -106,6 +143,12 @@ PROMPTS = {
     "choose-changes": prompts.choose_changes(BRIEF, 6),
     "plain": prompts.plain(BRIEF, 6),
     "latency": prompts.latency(BRIEF, [1.0, 5.0, 20.0]),
+    "reason-two-costs": prompts.reason(BOTH, BOTH_EFFECTS, 3, 6),
+    "design-two-costs": prompts.design(BOTH, 3, 6),
+    "choose-rules-two-costs": prompts.choose_rules(BOTH, BOTH_EFFECTS.effects, 1),
+    "choose-changes-two-costs": prompts.choose_changes(BOTH, 6),
+    "plain-two-costs": prompts.plain(BOTH, 6),
+    "latency-two-costs": prompts.latency(BOTH, [1.0, 5.0, 20.0]),
 }
 
 

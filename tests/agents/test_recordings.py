@@ -20,8 +20,8 @@ SETTINGS = {
     "space": "nasbench201",
     "dataset": "cifar10",
     "device": "raspi4",
-    "objective": "latency",
-    "max_cost": None,
+    "objectives": ["latency"],
+    "limits": {},
     "evaluations": 9,
     "rounds": None,
     "offspring": 3,
@@ -68,6 +68,14 @@ def test_a_file_is_written_as_it_is_read() -> None:
         assert len(path.read_text().splitlines()) == len(kept(name)["exchanges"]) + 2
 
 
+def test_the_settings_of_a_recording_are_the_arguments_of_a_search() -> None:
+    own = {**SETTINGS, "objectives": ["latency", "energy"], "limits": {"energy": 9.5, "params": 1.0}}
+    asked = recording.Settings.model_validate(own).asked()
+    assert asked.pop("objective") == ["latency", "energy"]
+    assert (asked.pop("max_energy"), asked.pop("max_params")) == (9.5, 1.0)
+    assert asked == {name: value for name, value in SETTINGS.items() if name not in ("objectives", "limits")}
+
+
 @pytest.mark.anyio
 async def test_rules_chosen_by_number_are_effects_with_their_evidence(tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path}/llmnas.db"
@@ -98,7 +106,7 @@ async def test_the_bias_of_each_strategy_is_drawn_from_recordings(llmnas: Run, t
     assert [line["operator"] for line in told["searches"]] == list(NAMES)
     for name, line in zip(NAMES, told["searches"], strict=True):
         assert line["designs"] + line["bred"] == kept(name)["settings"]["evaluations"]
-        assert line["designs"] == sum(line["ranges"]["counts"]) == sum(line["niches"]["counts"])
+        assert line["designs"] == sum(line["ranges"][0]["counts"]) == sum(line["niches"]["counts"])
     assert told["searches"][0]["designs"] > 0  # of so small a model, not every strategy gets one
     assert (tmp_path / "bias.png").read_bytes().startswith(b"\x89PNG")
 

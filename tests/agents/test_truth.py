@@ -38,7 +38,7 @@ def tables(tmp_path: Path) -> Path:
 def test_a_finished_search_is_told_its_share_of_the_exact_front_and_that_of_random(llmnas: Run, tables: Path) -> None:
     done = llmnas("search", "--device", "raspi4", "--evaluations", "60", "--json")
     front = parsed(done)
-    judge = Judge.of(SPACE, "cifar10", "raspi4", "latency", tables)
+    judge = Judge.of(SPACE, "cifar10", "raspi4", ["latency"], tables)
     asked = [SPACE.parse(point["architecture"]) for point in front["front"]]
     assert front["truth"]["share"] == pytest.approx(judge.verdict(asked).share)
     assert 0 < front["truth"]["random"] < 1
@@ -92,8 +92,8 @@ def test_a_report_judges_by_tables_where_there_are_any_and_else_calls_it_an_esti
     assert all(point["accuracy_error"] > 0 for point in estimated["front"])
     assert measured["truth"]["estimated"] is False
     assert measured["truth"]["share"] == pytest.approx(front["truth"]["share"], rel=1e-5)
-    judge = Judge.of(SPACE, "cifar10", "raspi4", "latency", tmp_path / "tables")
+    judge = Judge.of(SPACE, "cifar10", "raspi4", ["latency"], tmp_path / "tables")
     for point in measured["front"]:
         cell = SPACE.parse(measured["members"]["architecture"][point["member"]])
-        assert point["accuracy"] == judge.accuracy[SPACE.index_of([cell])[0]]
+        assert point["accuracy"] == judge.values([cell])[0, 0]
         assert point["accuracy_error"] is None

@@ -22,7 +22,36 @@ DRAWING = sorted(METHODS.keys() - {"exhaustive"})
 
 @pytest.fixture(scope="module")
 def landscape() -> Landscape:
-    return Landscape(SPACE, dataset_shape("cifar10"), "edgetpu", "latency", Path("no tables"))
+    return Landscape(SPACE, dataset_shape("cifar10"), "edgetpu", ("latency",), Path("no tables"))
+
+
+@pytest.fixture(scope="module")
+def of_two_costs() -> Landscape:
+    return Landscape(SPACE, dataset_shape("cifar10"), "edgegpu", ("latency", "energy"), Path("no tables"))
+
+
+@pytest.mark.parametrize("name", DRAWING)
+def test_a_method_searches_for_two_costs_within_limits_on_others(of_two_costs: Landscape, name: str) -> None:
+    limits = Limits(macs=90, energy=float(np.quantile(of_two_costs.candidates(NO_LIMITS).costs[:, 1], 0.7)))
+    first, again, other = (run(METHODS[name], Problem(of_two_costs, 80, limits), seed) for seed in (3, 3, 4))
+    assert len(first.paid) == len(other.paid) == 80
+    assert list(first.paid) == list(again.paid) != list(other.paid)
+    assert first.objectives == 3
+    assert first.points.shape == (80, 3)
+    assert ((first.points >= 0) & (first.points <= 1)).all()
+    assert (of_two_costs.excess(first.architectures, limits) == 0).all()
+    scale = of_two_costs.candidates(limits).scale
+    assert (first.points == of_two_costs.points(first.architectures, scale)).all()
+    costs = first.points[:, :2] * scale.widths + scale.low
+    assert first.costs(first.architectures) == pytest.approx(costs)
+    assert curve(first.points)[-1] == (80, pytest.approx(hypervolume(first.points, (1, 1, 1))))
+
+
+def test_the_exhaustive_method_reaches_the_best_front_of_two_costs(of_two_costs: Landscape) -> None:
+    problem = run(METHODS["exhaustive"], Problem(of_two_costs, 10), seed=0)
+    best = of_two_costs.best_front(NO_LIMITS, of_two_costs.candidates(NO_LIMITS).scale)
+    assert best is not None
+    assert hypervolume(problem.points, (1, 1, 1)) == pytest.approx(hypervolume(best, (1, 1, 1)))
 
 
 @pytest.mark.parametrize("name", DRAWING)
@@ -47,12 +76,12 @@ def test_the_same_seed_gives_the_same_architectures_and_another_seed_others(land
 def test_a_method_ends_where_the_limit_leaves_fewer_architectures_than_its_budget(
     landscape: Landscape, name: str
 ) -> None:
-    limits = Limits(cost=float(np.quantile(landscape.candidates(NO_LIMITS).costs, 0.004)))
+    limits = Limits(latency=float(np.quantile(landscape.candidates(NO_LIMITS).costs, 0.004)))
     within = len(landscape.candidates(limits).genotypes)
     assert 5 < within < 40
     problem = run(METHODS[name], Problem(landscape, 400, limits), seed=0)
     assert 1 <= len(problem.paid) <= within
-    assert (landscape.costs(problem.architectures).values <= limits.cost).all()
+    assert (landscape.costs(problem.architectures).values <= limits.latency).all()
 
 
 def test_the_exhaustive_method_reaches_the_best_front(landscape: Landscape) -> None:
@@ -74,9 +103,9 @@ def test_every_method_that_looks_at_results_beats_random_sampling(landscape: Lan
 def test_costs_are_free_and_none_is_told_of_what_cannot_run(landscape: Landscape) -> None:
     problem = Problem(landscape, 5)
     every = landscape.reference.genotypes
-    runs = np.isfinite(landscape.costs(every).values)
+    runs = np.isfinite(landscape.costs(every).values).all(axis=1)
     genotypes = [every[int(runs.argmin())], every[int(runs.argmax())], np.zeros(6, dtype=int)]
-    assert np.isnan(problem.costs(genotypes)).tolist() == [True, False, True]
+    assert np.isnan(problem.costs(genotypes)).tolist() == [[True], [False], [True]]
     assert not problem.paid
     assert np.isinf(problem.evaluate(genotypes)).all(axis=1).tolist() == [True, False, True]
     assert len(problem.paid) == 1
@@ -120,7 +149,9 @@ def test_a_method_from_outside_is_found_in_the_current_folder(
 
 def test_baselines_of_a_search_use_its_own_scores_limit_and_number_of_evaluations(tmp_path: Path) -> None:
     lab = Laboratory(Settings(store=f"sqlite:///{tmp_path}/llmnas.db", data=tmp_path))
-    search_id = lab.start_search(device="raspi4", max_cost=20, evaluations=50, scored_by="params").search_id
+    search_id = lab.start_search(
+        device="raspi4", limits=Limits(latency=20), evaluations=50, scored_by="params"
+    ).search_id
     handle, _ = lab.members(search_id)
     found = of_search(handle, 30, seeds=2)
     assert [(one.name, one.seeds, one.curve[-1][0]) for one in found] == [("random", 2, 30), ("nsga2", 2, 30)]
@@ -131,6 +162,25 @@ def test_baselines_of_a_search_use_its_own_scores_limit_and_number_of_evaluation
         ranks = {round(rank * len(params)) for rank, _ in one.front}
         assert all(params[rank - 1] < params[min(rank, len(params) - 1)] for rank in ranks)
     assert json.dumps([one.curve for one in found]) == json.dumps([one.curve for one in of_search(handle, 30, seeds=2)])
+    lab.close()
+
+
+def test_baselines_of_a_search_for_two_costs_have_fronts_of_both(tmp_path: Path) -> None:
+    lab = Laboratory(Settings(store=f"sqlite:///{tmp_path}/llmnas.db", data=tmp_path))
+    limits = Limits(params=1)
+    search_id = lab.start_search(device="edgegpu", objective=["energy", "latency"], limits=limits).search_id
+    handle, _ = lab.members(search_id)
+    found = of_search(handle, 30, seeds=2)
+    assert [(one.name, one.curve[-1][0]) for one in found] == [("random", 30), ("nsga2", 30)]
+    low, high = handle.scale.low, handle.scale.high
+    for one in found:
+        assert one.low <= one.curve[-1][1] <= one.high <= 1
+        assert [len(point) for point in one.front] == [3] * len(one.front)
+        assert [point[1] for point in one.front] == sorted(point[1] for point in one.front)
+        for score, energy, latency in one.front:
+            assert 0 <= score <= 1
+            assert low[0] <= energy <= high[0]
+            assert low[1] <= latency <= high[1]
     lab.close()
 
 

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from llmnas_mcp.benchmarks import Judge, import_accuracies
 from llmnas_mcp.benchmarks.tables import import_measured
-from llmnas_mcp.devices import DEVICES
-from llmnas_mcp.errors import DataError
-from llmnas_mcp.spaces import Space, get_space
+from llmnas_mcp.devices import DEVICES, Objective
+from llmnas_mcp.errors import DataError, LabError
+from llmnas_mcp.pareto import hypervolume
+from llmnas_mcp.spaces import DATASETS, Space, get_space
 
 SPACE = get_space("nasbench201")
 CELLS = list(SPACE.genotypes())
@@ -74,7 +76,7 @@ def published(measured: Path, dataset: str, device: str) -> pd.DataFrame:
 def test_a_judge_by_the_published_tables_says_what_its_plain_twin_says(
     measured: Path, imported: Path, device: str, dataset: str
 ) -> None:
-    judge = Judge.of(SPACE, dataset, device, "latency", imported)
+    judge = Judge.of(SPACE, dataset, device, ["latency"], imported)
     assert not judge.estimated
     assert judge.error is None
     assert judge.source == f"table:nb201_accuracy, table:hwnasbench_nb201_{dataset}"
@@ -87,7 +89,7 @@ def test_a_judge_by_the_published_tables_says_what_its_plain_twin_says(
 
 
 def test_the_exact_front_has_the_whole_share(imported: Path) -> None:
-    judge = Judge.of(SPACE, "cifar10", "edgetpu", "latency", imported)
+    judge = Judge.of(SPACE, "cifar10", "edgetpu", ["latency"], imported)
     verdict = judge.verdict([SPACE.parse(architecture) for architecture, _, _ in judge.front])
     assert (verdict.share, verdict.igd, verdict.igd_plus) == (pytest.approx(1), 0, 0)
     assert verdict.best_accuracy == judge.front[-1][1]
@@ -108,7 +110,7 @@ def made_up(write: Callable[..., Path], data: Path, leave_out: int = 0) -> dict[
 
 def test_within_a_limit_only_what_costs_no_more_counts_on_both_sides(data: Path, write: Callable[..., Path]) -> None:
     truth = made_up(write, data)
-    judge = Judge.of(SPACE, "cifar10", "edgetpu", "latency", data, max_cost=4.0)
+    judge = Judge.of(SPACE, "cifar10", "edgetpu", ["latency"], data, {"latency": 4.0})
     within = {a: point for a, point in truth.items() if point[1] <= 4}
     assert [row[0] for row in judge.front] == [
         a
@@ -125,12 +127,79 @@ def test_within_a_limit_only_what_costs_no_more_counts_on_both_sides(data: Path,
 def test_nothing_within_a_limit_is_refused(data: Path, write: Callable[..., Path]) -> None:
     made_up(write, data)
     with pytest.raises(DataError, match=r"within 0\.5 ms; raise the limit"):
-        Judge.of(SPACE, "cifar10", "edgetpu", "latency", data, max_cost=0.5)
+        Judge.of(SPACE, "cifar10", "edgetpu", ["latency"], data, {"latency": 0.5})
+
+
+def made_up_costs(write: Callable[..., Path], data: Path) -> NDArray[np.float64]:
+    """Imports a whole table of accuracies, latencies and energies, few enough of each for ties; returns these."""
+    rng = np.random.default_rng(7)
+    truth = np.column_stack([rng.integers(50, 95, 15625), rng.integers(1, 40, 15625), rng.integers(1, 40, 15625)])
+    rows = [
+        {
+            "arch_str": SPACE.format(cell),
+            **dict(zip(("cifar10_test_200", "fpga_latency", "fpga_energy"), row, strict=True)),
+        }
+        for cell, row in zip(CELLS, truth.tolist(), strict=True)
+    ]
+    import_measured(write("three_cifar10.csv", rows), SPACE, data)
+    return truth.astype(float)
+
+
+@pytest.mark.parametrize("limits", [{}, {"energy": 25.0, "params": 0.8}])
+def test_a_judge_of_two_costs_says_what_its_plain_twin_says(
+    data: Path, write: Callable[..., Path], limits: dict[Objective, float]
+) -> None:
+    truth = made_up_costs(write, data)
+    judge = Judge.of(SPACE, "cifar10", "fpga", ["latency", "energy"], data, limits)
+    assert not judge.estimated
+    assert judge.source == "table:three_cifar10"
+    params = SPACE.params(np.array(CELLS), DATASETS["cifar10"]) / 1e6
+    within = (truth[:, 2] <= limits.get("energy", np.inf)) & (params <= limits.get("params", np.inf))
+    assert (judge.values([CELLS[i] for i in np.flatnonzero(within)]) == truth[within]).all()
+    points = np.column_stack([truth[:, 1:], -truth[:, 0]])
+    points = (points - points.min(0)) / (points.max(0) - points.min(0))
+    exact = [CELLS.index(SPACE.parse(architecture)) for architecture, _, _ in judge.front]
+    assert within[exact].all()
+    assert [(accuracy, *costs) for _, accuracy, costs in judge.front] == [tuple(row) for row in truth[exact].tolist()]
+    best = {tuple(point) for point in points[exact].tolist()}
+    assert len(best) == len(exact)
+    for i in np.flatnonzero(within)[::50].tolist():  # of every fiftieth: it is beaten, or as good as one of the front
+        beaten = ((points[within] <= points[i]).all(1) & (points[within] < points[i]).any(1)).any()
+        assert beaten == (tuple(points[i].tolist()) not in best)
+    asked = range(0, 15625, 400)
+    mine = [i for i in asked if within[i]]
+    verdict = judge.verdict([CELLS[i] for i in asked])
+    apart = points[mine][None] - points[exact][:, None]
+    assert verdict.share == pytest.approx(hypervolume(points[mine], (1, 1, 1)) / hypervolume(points[exact], (1, 1, 1)))
+    assert verdict.igd == pytest.approx(np.linalg.norm(apart, axis=2).min(1).mean())
+    assert verdict.igd_plus == pytest.approx(np.linalg.norm(np.maximum(apart, 0), axis=2).min(1).mean())
+    assert verdict.best_accuracy == truth[mine, 0].max()
+    assert judge.verdict([CELLS[i] for i in exact]).share == pytest.approx(1)
+    under = truth[[i for i in mine if truth[i, 1] <= 20], 0].max()
+    assert judge.best_accuracy_under([CELLS[i] for i in asked], [20.0]) == [under]
+
+
+def test_a_judge_of_two_costs_without_tables_is_an_estimate_with_the_larger_error_of_both() -> None:
+    both = Judge.of(SPACE, "cifar10", "edgegpu", ["latency", "energy"], NOWHERE)
+    each = [Judge.of(SPACE, "cifar10", "edgegpu", [name], NOWHERE) for name in ("latency", "energy")]
+    assert both.estimated
+    assert both.source == "fitted:nasbench201-accuracy, fitted:hwnasbench"
+    assert both.error == (each[0].error[0], max(one.error[1] for one in each))
+    assert both.best < min(one.best for one in each)  # what a point dominates is a part of what it does by one cost
+
+
+def test_limits_on_costs_that_are_no_objectives_need_their_device(data: Path) -> None:
+    with pytest.raises(LabError, match="The latency is that on a device"):
+        Judge.of(SPACE, "cifar10", None, ["macs"], data, {"latency": 5.0})
+    judge = Judge.of(SPACE, "cifar10", "fpga", ["macs"], data, {"latency": 5.0})
+    assert 0 < judge.best < Judge.of(SPACE, "cifar10", None, ["macs"], data).best
+    with pytest.raises(DataError, match=r"runs on fpga within 0\.5 ms and 1 M; raise the limit\."):
+        Judge.of(SPACE, "cifar10", "fpga", ["macs"], data, {"latency": 0.5, "params": 1})
 
 
 def test_what_cannot_run_counts_for_nothing(data: Path, write: Callable[..., Path]) -> None:
     made_up(write, data)
-    judge = Judge.of(SPACE, "cifar10", "edgetpu", "latency", data)
+    judge = Judge.of(SPACE, "cifar10", "edgetpu", ["latency"], data)
     refused, good = (0, 3, 3, 3, 3, 3), SPACE.parse(judge.front[0][0])
     assert judge.verdict([refused, good]) == judge.verdict([good])
     verdict = judge.verdict([refused])
@@ -140,7 +209,7 @@ def test_what_cannot_run_counts_for_nothing(data: Path, write: Callable[..., Pat
 
 def test_the_best_accuracy_is_told_under_each_limit(data: Path, write: Callable[..., Path]) -> None:
     truth = made_up(write, data)
-    judge = Judge.of(SPACE, "cifar10", "edgetpu", "latency", data)
+    judge = Judge.of(SPACE, "cifar10", "edgetpu", ["latency"], data)
     asked = [a for a in truth if a.startswith("|skip")][:50]
     expected = [max((truth[a][0] for a in asked if truth[a][1] <= limit), default=None) for limit in (0.5, 3, 9)]
     assert judge.best_accuracy_under([SPACE.parse(a) for a in asked], [0.5, 3, 9]) == expected
@@ -151,14 +220,14 @@ def test_a_judge_by_a_table_that_lacks_a_cell_is_an_estimate_and_says_so(
     data: Path, write: Callable[..., Path]
 ) -> None:
     made_up(write, data, leave_out=1)
-    judge = Judge.of(SPACE, "cifar10", "edgetpu", "latency", data)
+    judge = Judge.of(SPACE, "cifar10", "edgetpu", ["latency"], data)
     assert judge.estimated
     assert "table:made_cifar10" in judge.source
     assert "fitted:nasbench201-accuracy" in judge.source
 
 
 def test_a_judge_without_tables_is_an_estimate_with_its_error() -> None:
-    judge = Judge.of(SPACE, "cifar100", "raspi4", "latency", NOWHERE)
+    judge = Judge.of(SPACE, "cifar100", "raspi4", ["latency"], NOWHERE)
     assert judge.estimated
     assert judge.source == "fitted:nasbench201-accuracy, fitted:hwnasbench"
     assert judge.error is not None
@@ -169,7 +238,7 @@ def test_a_judge_without_tables_is_an_estimate_with_its_error() -> None:
 def test_a_dataset_without_accuracies_is_refused(space: Space, data: Path, write: Callable[..., Path]) -> None:
     rows = [{"arch_str": SPACE.format(CELLS[0]), "flowers_test_200": 0}]
     with pytest.raises(DataError, match="available: cifar10, cifar100"):
-        Judge.of(space, "flowers", "raspi4", "latency", data)
+        Judge.of(space, "flowers", "raspi4", ["latency"], data)
     import_accuracies(write("t.csv", rows), space, data)
     with pytest.raises(DataError, match="Nothing is known of the latency of raspi4"):
-        Judge.of(space, "flowers", "raspi4", "latency", data)
+        Judge.of(space, "flowers", "raspi4", ["latency"], data)

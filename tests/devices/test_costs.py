@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmnas_mcp.devices import DEVICES, Costs, Objective, cost_models, cost_of
+from llmnas_mcp.devices import ANYWHERE, DEVICES, NAMES, ON_DEVICE, UNITS, Costs, Objective, cost_models, cost_of
 from llmnas_mcp.devices.tables import import_table
-from llmnas_mcp.errors import DataError, UnknownNameError
+from llmnas_mcp.errors import DataError, LabError, UnknownNameError
 from llmnas_mcp.spaces import Genotypes, Space, get_space
 
 CONVS, CHAIN, DEAD = (3, 3, 3, 3, 3, 3), (3, 0, 3, 0, 0, 3), (3, 0, 3, 1, 0, 0)
 NOWHERE = Path("no-such-folder")
 
 
-def ask(space: Space, device: str, data: Path, cells: Genotypes = (CONVS, CHAIN), **more: Any) -> Costs:
+def ask(space: Space, device: str | None, data: Path, cells: Genotypes = (CONVS, CHAIN), **more: Any) -> Costs:
     arguments = {"dataset": "cifar10", "objective": "latency"} | more
     return cost_of(space, cells, device=device, data=data, **arguments)
 
@@ -172,5 +172,35 @@ def test_a_running_process_sees_a_new_import(space: Space, data: Path, write: Ca
         assert ask(space, "fpga", data).values[0] == value
 
 
-def test_objectives_are_latency_and_energy_on_a_device_and_counts_without_one() -> None:
-    assert get_args(Objective) == ("latency", "energy", "macs", "params")
+def test_objectives_are_latency_energy_and_memory_on_a_device_and_counts_without_one() -> None:
+    assert get_args(Objective) == ("latency", "energy", "memory", "macs", "params") == tuple(UNITS) == tuple(NAMES)
+    assert (*ON_DEVICE, *ANYWHERE) == tuple(UNITS)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_memory_is_refused_where_no_table_tells_it(space: Space, device: str, data: Path) -> None:
+    told = f"No memory was published for {device}. Devices with memory: none.*a column {device}_memory"
+    with pytest.raises(DataError, match=told):
+        ask(space, device, data, objective="memory")
+
+
+def test_imported_memory_is_in_megabytes_and_listed(space: Space, data: Path, write: Callable[..., Path]) -> None:
+    import_table(write("t_cifar10.csv", [{"arch_str": space.format(CONVS), "raspi4_memory": 7.25}]), space, data)
+    costs = ask(space, "raspi4", data, objective="memory")
+    assert (costs.values[0], costs.unit, costs.sources) == (7.25, "MB", ("table:t_cifar10",) * 2)
+    assert np.isnan([costs.values[1], *costs.errors]).all()
+    assert "does not have this one" in (costs.reasons[1] or "")
+    models = cost_models(space, data)
+    assert len(models) == 28
+    (listed,) = [m for m in models if m.objective == "memory"]
+    assert (listed.device, listed.dataset, listed.unit, listed.cells) == ("raspi4", "cifar10", "MB", 1)
+
+
+@pytest.mark.parametrize("objective", ["latency", "energy", "memory"])
+def test_what_a_cost_on_a_device_is_needs_the_device_and_counts_need_none(
+    space: Space, data: Path, objective: str
+) -> None:
+    with pytest.raises(LabError, match=f"The {objective} is that on a device: give one. macs and params need none"):
+        ask(space, None, data, objective=objective)
+    for counted in ("macs", "params"):
+        assert (ask(space, None, data, objective=counted).values > 0).all()

@@ -88,6 +88,7 @@ def test_a_file_name_without_a_dataset_asks_for_one(space: Space, data: Path, wr
         (f"arch_str,fpga_latency\n{CELL},inf\n", "row 2: fpga_latency is 'inf'"),
         (f"arch_str,fpga_latency\n{CELL},nan\n", "row 2: fpga_latency is 'nan'"),
         (f"arch_str,fpga_energy\n{CELL},-1\n", "row 2: fpga_energy is '-1'"),
+        (f"arch_str,fpga_memory\n{CELL},-1\n", "row 2: fpga_memory is '-1'.*ms, mJ or MB"),
         (f"arch_str,fpga_latency\n{CELL},1\n{CELL},2\n", "row 3: fpga_latency of .* is 2, but 1 in an earlier row"),
         (f"arch_str,fpga_latency\n{CELL},1,9\n", "row 2: 3 values, but the header has 2"),
         (f'arch_str,fpga_latency\n"{CELL},1\n', "is not CSV"),

@@ -44,27 +44,33 @@ def test_the_front_of_a_front_is_all_of_it(points: Points) -> None:
     assert front_of(front).tolist() == list(range(len(front)))
 
 
-SLACK = st.tuples(st.integers(0, 3), st.integers(0, 3))
+@st.composite
+def points_with_slack(draw: st.DrawFn) -> tuple[Points, Points]:
+    """Points of two or three objectives, and how much too high each coordinate may be: often just enough to matter."""
+    objectives = draw(st.integers(2, 3))
+    points = draw(st.lists(st.tuples(*[SMALL] * objectives), max_size=15))
+    slack = draw(st.lists(st.tuples(*[st.integers(0, 3)] * objectives), min_size=len(points), max_size=len(points)))
+    return points, slack
 
 
-@given(st.lists(st.tuples(st.tuples(SMALL, SMALL), SLACK), max_size=15))
-def test_near_the_front_is_what_no_point_beats_once_its_slack_is_granted(rows: list[tuple[Points, Points]]) -> None:
-    points, slack = [p for p, _ in rows], [s for _, s in rows]
+@given(points_with_slack())
+def test_near_the_front_is_what_no_point_beats_once_its_slack_is_granted(drawn: tuple[Points, Points]) -> None:
+    points, slack = drawn
     front = set(front_of(points).tolist())
 
     def beaten(i: int) -> bool:
-        granted = [points[i][k] - slack[i][k] for k in (0, 1)]
+        granted = [value - room for value, room in zip(points[i], slack[i], strict=True)]
         others = (p for j, p in enumerate(points) if j != i)
-        return any(p[0] <= granted[0] and p[1] <= granted[1] for p in others)
+        return any(all(a <= b for a, b in zip(p, granted, strict=True)) for p in others)
 
-    kept = near_front_of(points, np.reshape(slack, (-1, 2))).tolist()
+    kept = near_front_of(points, np.reshape(slack, np.shape(points) if points else (0, 2))).tolist()
     assert sorted(kept) == [i for i in range(len(points)) if i in front or not beaten(i)]
     assert [points[i][0] for i in kept] == sorted(points[i][0] for i in kept)
 
 
-@given(PAIRS)
+@given(st.one_of(PAIRS, TRIPLES))
 def test_without_slack_near_the_front_is_the_front(points: Points) -> None:
-    assert near_front_of(points, np.zeros((len(points), 2))).tolist() == front_of(points).tolist()
+    assert near_front_of(points, np.zeros(np.shape(points) if points else (0, 2))).tolist() == front_of(points).tolist()
 
 
 @given(st.one_of(PAIRS, TRIPLES))

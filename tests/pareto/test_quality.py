@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +19,7 @@ from llmnas_mcp.pareto import (
     igd_plus,
     ranks_of,
     spread_order,
+    unit_hypervolume,
 )
 
 Points = list[tuple[float, ...]]
@@ -26,6 +28,13 @@ COORDINATE = st.one_of(st.integers(0, 6), st.floats(-10, 10))  # the reference l
 PAIRS = st.lists(st.tuples(COORDINATE, COORDINATE), max_size=12)
 SOME = st.lists(st.tuples(COORDINATE, COORDINATE), min_size=1, max_size=12)
 TRIPLES = st.lists(st.tuples(*[st.integers(0, 5)] * 3), min_size=1, max_size=6)
+CUBE = (4.0, 4.0, 4.0)
+# Of three objectives: so few values that most coordinates are another's too and whole points occur twice, or any.
+TIED, FREE = st.tuples(*[st.integers(0, 5)] * 3), st.tuples(*[COORDINATE] * 3)
+CANDIDATES_AND_FRONT = st.one_of(*(st.tuples(st.lists(p, max_size=8), st.lists(p, max_size=12)) for p in (TIED, FREE)))
+# What sums of these are depends, in the last digit, on their order; and most coordinates are another's too.
+SEVENTHS = st.lists(st.tuples(*[st.integers(0, 7).map(lambda n: n / 7)] * 3), max_size=25)
+IN_UNIT = st.one_of(st.integers(0, 4).map(lambda n: n / 4), st.floats(0, 1))
 
 
 @given(PAIRS)
@@ -36,6 +45,32 @@ def test_the_hypervolume_is_the_area_of_the_boxes_dominated(slow: SimpleNamespac
 @given(TRIPLES)
 def test_the_hypervolume_of_three_objectives_is_a_volume(slow: SimpleNamespace, points: Points) -> None:
     assert hypervolume(points, (4, 4, 4)) == pytest.approx(slow.hypervolume(points, (4, 4, 4)))
+
+
+@given(st.one_of(*(st.lists(st.tuples(*[IN_UNIT] * objectives), max_size=8) for objectives in (2, 3))))
+def test_the_hypervolume_of_scaled_points_is_the_share_of_the_unit_cube_they_dominate(
+    slow: SimpleNamespace, points: Points
+) -> None:
+    assert unit_hypervolume(points) == pytest.approx(slow.hypervolume(points, [1] * len(points[0])) if points else 0)
+    assert 0 <= unit_hypervolume(points) <= 1
+
+
+@given(SEVENTHS, SEVENTHS, st.randoms(use_true_random=False))
+def test_neither_hypervolume_nor_gains_depend_on_the_order_of_points_not_even_in_the_last_digit(
+    points: Points, candidates: Points, random: Random
+) -> None:
+    volume, gains = unit_hypervolume(points), hypervolume_gains(candidates, points, (1, 1, 1))
+    front = [points[i] for i in front_of(points)]
+    for _ in range(3):
+        random.shuffle(points)
+        assert unit_hypervolume(points) == unit_hypervolume(front) == volume
+        assert hypervolume_gains(candidates, points, (1, 1, 1)).tolist() == gains.tolist()
+
+
+@pytest.mark.parametrize("objectives", [2, 3])
+def test_the_corners_of_the_unit_cube_dominate_all_of_it_or_nothing(objectives: int) -> None:
+    assert unit_hypervolume([[0] * objectives]) == 1
+    assert unit_hypervolume([[1] * objectives]) == unit_hypervolume(np.empty((0, objectives))) == 0
 
 
 @given(SOME)
@@ -56,6 +91,39 @@ def test_a_gain_is_the_difference_of_two_hypervolumes(points: Points, front: Poi
     before = hypervolume(front, REFERENCE)
     expected = [hypervolume([*front, point], REFERENCE) - before for point in points]
     assert hypervolume_gains(points, front, REFERENCE).tolist() == pytest.approx(expected, abs=1e-9)
+
+
+@given(CANDIDATES_AND_FRONT)
+def test_a_gain_of_three_objectives_is_the_difference_of_two_hypervolumes(drawn: tuple[Points, Points]) -> None:
+    points, front = drawn
+    before = hypervolume(front, CUBE)
+    expected = [hypervolume([*front, point], CUBE) - before for point in points]
+    assert hypervolume_gains(points, front, CUBE).tolist() == pytest.approx(expected, abs=1e-9)
+
+
+@given(st.lists(TIED, max_size=4), st.lists(TIED, max_size=6))
+def test_a_gain_of_three_objectives_is_the_volume_that_only_the_point_dominates(
+    slow: SimpleNamespace, points: Points, front: Points
+) -> None:
+    expected = [slow.exclusive([*front, point], CUBE, len(front)) for point in points]
+    assert hypervolume_gains(points, front, CUBE).tolist() == expected
+
+
+@given(CANDIDATES_AND_FRONT, st.permutations(range(3)))
+def test_a_gain_is_the_same_in_whichever_order_objectives_and_front_come(
+    drawn: tuple[Points, Points], order: list[int]
+) -> None:
+    points, front = (np.reshape(some, (-1, 3)).astype(float) for some in drawn)
+    expected = hypervolume_gains(points, front, CUBE)
+    found = hypervolume_gains(points[:, order], front[::-1, order], CUBE)
+    assert found.tolist() == pytest.approx(expected.tolist(), abs=1e-9)
+
+
+@given(st.lists(FREE, min_size=1, max_size=12))
+def test_what_a_front_of_three_objectives_dominates_or_holds_gains_nothing(points: Points) -> None:
+    worse = [(*point[:at], point[at] + 1, *point[at + 1 :]) for point in points for at in range(3)]
+    gains = hypervolume_gains([*points, *worse], points, CUBE)
+    assert gains.tolist() == pytest.approx([0] * len(gains), abs=1e-9)
 
 
 @given(SOME)
@@ -107,6 +175,7 @@ def test_no_points_are_not_the_best_there_can_be(distance: Callable[..., float])
         lambda points: igd(points, points),
         lambda points: igd_plus(points, points),
         lambda points: hypervolume_gains(points, points, REFERENCE),
+        unit_hypervolume,
     ],
 )
 @pytest.mark.parametrize("dtype", [float, np.float32, int])

@@ -11,6 +11,7 @@ import pytest
 
 from llmnas_mcp import results as r
 from llmnas_mcp.reports import html_report
+from llmnas_mcp.search.landscape import Limits
 from llmnas_mcp.search.members import Member, front_members
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
@@ -48,6 +49,16 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Laborat
     folder = tmp_path_factory.mktemp("searched")
     laboratory = Laboratory(Settings(store=f"sqlite:///{folder}/llmnas.db", data=folder / "tables"))
     yield laboratory, play(laboratory, 3)
+    laboratory.close()
+
+
+@pytest.fixture(scope="module")
+def for_two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Laboratory, str]]:
+    """A search of three rounds for two costs, with limits on one of them and on a third, and its laboratory."""
+    folder = tmp_path_factory.mktemp("for_two")
+    laboratory = Laboratory(Settings(store=f"sqlite:///{folder}/llmnas.db", data=folder / "tables"))
+    asked = {"device": "edgegpu", "objective": ["latency", "energy"], "limits": Limits(energy=60, params=1)}
+    yield laboratory, play(laboratory, 3, **asked)
     laboratory.close()
 
 

@@ -15,6 +15,7 @@ from llmnas_mcp.errors import LabError, NotFoundError
 from llmnas_mcp.reports import compare_coverage, plot_coverage
 from llmnas_mcp.reports.coverage import Coverage, spread
 from llmnas_mcp.results import BRED, Origin
+from llmnas_mcp.search.landscape import Limits
 from llmnas_mcp.search.niches import partition
 from llmnas_mcp.search.service import Laboratory
 
@@ -74,9 +75,10 @@ def test_niches_are_counted_as_a_search_would_fill_them(params: list[int]) -> No
 def test_one_design_reaches_one_range_and_one_niche_of_the_space(lab: Laboratory) -> None:
     compared = compare_coverage(lab, [begin(lab, "plain-prompt", 1)], ASKING)
     (one,) = compared.searches
-    assert one.ranges.counts == [0] * 9 + [1]
+    (ranges,) = one.ranges
+    assert ranges.counts == [0] * 9 + [1]
     assert one.niches.counts == [0] * 6 + [1]
-    assert (one.ranges.share, one.niches.share, one.ranges.fullest) == (0.1, 1 / 7, 1.0)
+    assert (ranges.share, one.niches.share, ranges.fullest) == (0.1, 1 / 7, 1.0)
     started = lab.start_search(device="fpga")
     assert len(compared.niche_edges) == len(started.niches) + 1
     assert compared.space_niches.counts == [n.size for n in started.niches]
@@ -86,11 +88,11 @@ def test_a_search_of_all_that_can_run_lies_as_the_space_does(lab: Laboratory) ->
     handle, _ = lab.members(begin(lab, "claude"))
     limit = float(np.quantile(handle.candidates.costs, 0.2))
     within = int((handle.candidates.costs <= limit).sum())
-    compared = compare_coverage(lab, [begin(lab, "claude", within, max_cost=limit)], ASKING)
+    compared = compare_coverage(lab, [begin(lab, "claude", within, limits=Limits(latency=limit))], ASKING)
     assert compared.searches[0].designs == within
     assert compared.searches[0].ranges == compared.space_ranges
     assert compared.searches[0].niches == compared.space_niches
-    assert sum(compared.space_ranges.counts) == sum(compared.space_niches.counts) == within
+    assert sum(compared.space_ranges[0].counts) == sum(compared.space_niches.counts) == within
 
 
 def test_what_was_bred_in_place_of_designs_does_not_count(lab: Laboratory) -> None:
@@ -108,7 +110,7 @@ def test_where_breeding_was_the_choice_all_counts(lab: Laboratory, operator: str
     add_bred(lab, search_id, 60)
     found = coverage(lab, search_id)
     assert (found.designs, found.bred) == (72, 0)
-    assert found.ranges.reached > coverage(lab, begin(lab, "claude", 12)).ranges.reached
+    assert found.ranges[0].reached > coverage(lab, begin(lab, "claude", 12)).ranges[0].reached
 
 
 def test_a_model_without_one_useful_design_has_reached_nothing(lab: Laboratory) -> None:
@@ -117,7 +119,7 @@ def test_a_model_without_one_useful_design_has_reached_nothing(lab: Laboratory) 
     compared = compare_coverage(lab, [search_id], ASKING)
     (found,) = compared.searches
     assert (found.designs, found.bred) == (0, 30)
-    assert (found.ranges.reached, found.niches.reached, found.ranges.fullest) == (0, 0, None)
+    assert (found.ranges[0].reached, found.niches.reached, found.ranges[0].fullest) == (0, 0, None)
     assert plot_coverage(compared)
 
 
@@ -136,8 +138,10 @@ def test_everything_bred_says_so_in_an_empty_niche_too(lab: Laboratory) -> None:
     [
         ("device", {"device": "pixel3"}),
         ("dataset", {"dataset": "cifar100"}),
-        ("objective", {"objective": "energy"}),
-        ("max_cost", {"max_cost": 50.0}),
+        ("objectives", {"objective": "energy"}),
+        ("objectives", {"objective": ["latency", "energy"]}),
+        ("limits", {"limits": Limits(latency=50.0)}),
+        ("limits", {"limits": Limits(macs=500.0)}),
     ],
 )
 def test_searches_with_other_ranges_are_not_compared(lab: Laboratory, name: str, other: dict[str, object]) -> None:
@@ -158,6 +162,31 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(lab: Laboratory) -> 
             compare_coverage(lab, ids, ASKING)
     with pytest.raises(NotFoundError, match="no search 'nowhere'"):
         compare_coverage(lab, [full, "nowhere"], ASKING)
+
+
+def test_a_search_for_two_costs_has_ranges_of_both_and_a_picture_of_each(lab: Laboratory) -> None:
+    both = {"device": "edgegpu", "objective": ["latency", "energy"], "limits": Limits(params=1)}
+    ids = [begin(lab, name, 0, **both) for name in ("evolution", "claude")]
+    for search_id in ids:
+        add_bred(lab, search_id, 40)
+    compared = compare_coverage(lab, ids, ())
+    assert (compared.objectives, compared.units, compared.limits) == (
+        ["latency", "energy"],
+        ["ms", "mJ"],
+        {"params": 1},
+    )
+    assert [len(edges) for edges in compared.range_edges] == [11, 11]
+    size = sum(compared.space_niches.counts)
+    assert [sum(spread_.counts) for spread_ in compared.space_ranges] == [size] * 2
+    for search_id, found in zip(ids, compared.searches, strict=True):
+        members = lab.members(search_id)[1]
+        for i, own in enumerate(found.ranges):
+            assert own == spread([m.costs[i] for m in members], compared.range_edges[i])
+    with Image.open(io.BytesIO(plot_coverage(compared))) as picture:
+        assert picture.size == (2400, 200 + 340 * 2)
+    other = begin(lab, "claude", 1, **both | {"objective": ["energy", "latency"]})
+    with pytest.raises(LabError, match=r"differ in objectives: .*'latency', 'energy'.*'energy', 'latency'"):
+        compare_coverage(lab, [ids[0], other], ())
 
 
 @pytest.mark.thorough

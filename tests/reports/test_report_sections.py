@@ -11,6 +11,7 @@ import pytest
 from llmnas_mcp import baselines
 from llmnas_mcp import results as r
 from llmnas_mcp.reports import html_report, report, telling
+from llmnas_mcp.search.landscape import Limits
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.spaces import get_space
 from tests.reports.conftest import Opened, rows
@@ -84,7 +85,7 @@ def test_a_search_without_evaluations_says_so(open_report: Opened, lab: Laborato
 
 
 def test_one_evaluation_is_enough_to_draw(open_report: Opened, lab: Laboratory) -> None:
-    search_id = lab.start_search(device="fpga", max_cost=40.0, operator="conversation").search_id
+    search_id = lab.start_search(device="fpga", limits=Limits(latency=40.0), operator="conversation").search_id
     lab.submit_architectures(search_id, [SPACE.example])
     with open_report(lab, search_id) as page:
         assert page.locator("#answer").text_content().startswith("One network: ")
@@ -187,10 +188,10 @@ def fill(lab: Laboratory, search_id: str, count: int) -> None:
             "niche": handle.home(params[i]),
             "round": 1 + i // 42,
             "score": (i * 7919 % count) / count,
-            "cost": float(costs.values[i]) * (1 + i / 1e6),
+            "costs": [float(costs.values[i, 0]) * (1 + i / 1e6)],
             "params": params[i],
             "score_source": "atlas",
-            "cost_source": costs.sources[i],
+            "cost_sources": list(costs.sources[i]),
             "origin": r.Origin(
                 operator="crossover", parents=[names[i // 2], names[i // 3]], reason=f"reason {i}: " + "x" * 60
             ).model_dump(),

@@ -8,13 +8,14 @@ from types import SimpleNamespace
 import pytest
 
 from llmnas_mcp.results import MemberInfo, RuleEdit
+from llmnas_mcp.search.landscape import Limits
 from llmnas_mcp.search.service import Laboratory
 
 
 @pytest.fixture(scope="module")
 def search_id(shared_lab: Laboratory, hand: SimpleNamespace) -> str:
     """A search of three niches after some rounds."""
-    started = shared_lab.start_search(device="fpga", niches=3, offspring=8, evaluations=100, max_cost=7)
+    started = shared_lab.start_search(device="fpga", niches=3, offspring=8, evaluations=100, limits=Limits(latency=7))
     hand.play(shared_lab, started.search_id, rounds=3)
     return str(started.search_id)
 
@@ -38,12 +39,12 @@ def front(found: list[MemberInfo]) -> list[MemberInfo]:
 
 
 def test_the_brief_of_a_new_niche_has_its_limits_and_nothing_yet(shared_lab: Laboratory) -> None:
-    started = shared_lab.start_search(device="raspi4", niches=3, max_cost=20)
+    started = shared_lab.start_search(device="raspi4", niches=3, limits=Limits(latency=20))
     brief = shared_lab.get_brief(started.search_id, 1)
     info = started.niches[1]
     assert (brief.params_low_m, brief.params_high_m) == (info.params_low_m, info.params_high_m)
     assert (brief.untried, brief.share) == (info.size, info.share)
-    assert (brief.max_cost, brief.unit, brief.round) == (20, "ms", 1)
+    assert (brief.limits, brief.objectives, brief.units, brief.round) == ({"latency": 20}, ["latency"], ["ms"], 1)
     assert "at most 20 ms on raspi4" in brief.goal
     assert brief.parents == brief.gaps == brief.rules == brief.tried == []
     (choice,) = brief.choices

@@ -9,6 +9,7 @@ import pytest
 from llmnas_mcp.errors import LabError
 from llmnas_mcp.results import RuleEdit
 from llmnas_mcp.search import fronts
+from llmnas_mcp.search.landscape import Limits
 from llmnas_mcp.search.service import Laboratory
 
 WRONG = RuleEdit(action="retire", rule_id="9.9")
@@ -140,7 +141,7 @@ def test_a_search_at_its_limit_points_to_its_front_whatever_is_asked(lab: Labora
 
 def test_a_space_that_is_searched_whole_points_to_the_front(lab: Laboratory, hand: SimpleNamespace) -> None:
     limit = hand.cost_below("raspi4", 20)
-    search_id = lab.start_search(device="raspi4", niches=2, max_cost=limit, offspring=4).search_id
+    search_id = lab.start_search(device="raspi4", niches=2, limits=Limits(latency=limit), offspring=4).search_id
     finish(lab, search_id)
     told = lab.breed_architectures(search_id, 0, 12)
     assert told.next.startswith(f"No more than {len(told.offspring)} are untried. submit_architectures(")

@@ -6,6 +6,7 @@ import re
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from llmnas_mcp import results as r
 from llmnas_mcp.devices import cost_of
 from llmnas_mcp.errors import LabError
+from llmnas_mcp.search.landscape import NO_LIMITS, Limits
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.spaces import dataset_shape, get_space
 from tests.thorough import examples
@@ -37,12 +39,11 @@ def check_belongs(lab: Laboratory, search: r.Search, niche: int, architectures: 
         cells,
         device=search.device,
         dataset=search.dataset,
-        objective=search.objective,
+        objective=search.objectives[0],
         data=lab.settings.data,
     ).values
     assert (costs > 0).all()  # NaN, where it cannot run, is not
-    if search.max_cost is not None:
-        assert (costs <= search.max_cost).all()
+    assert (costs <= search.limits.get("latency", np.inf)).all()
 
 
 def check_members(lab: Laboratory, search: r.Search) -> None:
@@ -70,13 +71,13 @@ def check_members(lab: Laboratory, search: r.Search) -> None:
 def test_whole_searches_breed_and_keep_within_every_niche(
     shared_lab: Laboratory, hand: SimpleNamespace, share: float, evaluations: int, **asked: Any
 ) -> None:
-    limit = hand.cost_below(asked["device"], max(1, int(share * 5000)), asked["dataset"])
+    limits = Limits(latency=hand.cost_below(asked["device"], max(1, int(share * 5000)), asked["dataset"]))
     try:
-        started = shared_lab.start_search(max_cost=limit, evaluations=evaluations, **asked)
+        started = shared_lab.start_search(limits=limits, evaluations=evaluations, **asked)
     except LabError as error:  # fewer complexities within the limit than niches asked for
         most = re.search(r"choose 1 to (\d+)", str(error))
         assert most
-        started = shared_lab.start_search(max_cost=limit, evaluations=evaluations, **asked | {"niches": int(most[1])})
+        started = shared_lab.start_search(limits=limits, evaluations=evaluations, **asked | {"niches": int(most[1])})
     search = shared_lab.get_search(started.search_id)
 
     def after(niche: r.NicheInfo, _: int, bred: r.Bred, submission: r.Submission) -> None:
@@ -100,8 +101,8 @@ def test_whole_searches_breed_and_keep_within_every_niche(
 def test_architectures_sent_anywhere_are_kept_at_home_or_refused(
     shared_lab: Laboratory, hand: SimpleNamespace, batches: list[tuple[int, list[str]]], device: str, limited: bool
 ) -> None:
-    limit = hand.cost_below(device, 2500) if limited else None
-    search_id = shared_lab.start_search(device=device, niches=4, max_cost=limit, evaluations=40).search_id
+    limits = Limits(latency=hand.cost_below(device, 2500)) if limited else NO_LIMITS
+    search_id = shared_lab.start_search(device=device, niches=4, limits=limits, evaluations=40).search_id
     for niche, architectures in batches:
         for result in shared_lab.submit_architectures(search_id, architectures, niche).results:
             assert result.status == "refused" or result.niche == niche

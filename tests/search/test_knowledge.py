@@ -140,6 +140,8 @@ def test_several_edits_of_one_rule_sent_again_make_no_new_version(base: Base, ed
         ({"action": "retire", "rule_id": "1.1"}, "there is no rule '1.1' in niche 0"),
         ({"action": "revise", "rule_id": "0.1", "pattern": {"x": "none"}}, "position 'x' is unknown"),
         ({"action": "revise", "rule_id": "0.1", "statement": " "}, "statement"),
+        ({"action": "add", **SKIP, "target": "latency"}, "target 'latency' is not one .*: use one of score, cost$"),
+        ({"action": "revise", "rule_id": "0.1", "target": "latency"}, "target 'latency' is not one of this search"),
     ],
 )
 def test_an_edit_that_cannot_be_applied_is_refused_with_its_reason_and_the_others_stand(

@@ -13,7 +13,6 @@ from llmnas_mcp.results import Rule, RuleEdit
 from llmnas_mcp.search.knowledge import KnowledgeBase
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
-from llmnas_mcp.spaces import Space
 from tests.thorough import examples
 
 EDITS = st.one_of(
@@ -31,17 +30,23 @@ def said(rules: list[Rule]) -> dict[str, str]:
     return {rule.rule_id: rule.statement for rule in rules}
 
 
+def base_of(lab: Laboratory, **settings: int) -> KnowledgeBase:
+    """The rules of niche 0 of a new search."""
+    handle, _ = lab.members(lab.start_search(device="fpga", **settings).search_id)
+    return KnowledgeBase(lab.store, handle, 0)
+
+
 @pytest.fixture
-def base(lab: Laboratory, space: Space) -> KnowledgeBase:
-    return KnowledgeBase(lab.store, space, lab.start_search(device="fpga").search_id, 0)
+def base(lab: Laboratory) -> KnowledgeBase:
+    return base_of(lab)
 
 
 @settings(max_examples=examples(30))
 @given(st.lists(st.lists(EDITS, max_size=4), max_size=5), st.data())
 def test_every_version_can_be_brought_back_as_a_new_one(
-    shared_lab: Laboratory, space: Space, batches: list[list[RuleEdit]], data: st.DataObject
+    shared_lab: Laboratory, batches: list[list[RuleEdit]], data: st.DataObject
 ) -> None:
-    base = KnowledgeBase(shared_lab.store, space, shared_lab.start_search(device="fpga", niches=1).search_id, 0)
+    base = base_of(shared_lab, niches=1)
     versions = [{}]
     for batch in batches:
         known = base.update(batch, "me", 1)
@@ -93,10 +98,10 @@ class OvertakenBase(KnowledgeBase):
         return found
 
 
-def test_a_concurrent_change_is_refused_with_the_fix_and_the_first_is_kept(lab: Laboratory, space: Space) -> None:
-    search_id = lab.start_search(device="fpga").search_id
-    base = OvertakenBase(lab.store, space, search_id, 0)
-    base.other = KnowledgeBase(lab.store, space, search_id, 0)
+def test_a_concurrent_change_is_refused_with_the_fix_and_the_first_is_kept(lab: Laboratory) -> None:
+    handle, _ = lab.members(lab.start_search(device="fpga").search_id)
+    base = OvertakenBase(lab.store, handle, 0)
+    base.other = KnowledgeBase(lab.store, handle, 0)
     edits = [RuleEdit(action="add", statement="mine")]
     with pytest.raises(LabError, match=r"changed by someone else meanwhile: read the brief again and send the edits"):
         base.update(edits, "me", 1)

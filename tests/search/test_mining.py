@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -31,9 +31,15 @@ def simulate(
     cells = list(map(tuple, SPACE.sample(count, rng).tolist()))
     values = [unit * (0.5 + effect_of(cell) + noise * float(rng.standard_normal())) for cell in cells]
     return [
-        Member(SPACE.format(cell), cell, 0, 1, value, value, 1, "test", "test")
+        Member(SPACE.format(cell), cell, 0, 1, value, (value,), 1, "test", ("test",))
         for cell, value in zip(cells, values, strict=True)
     ]
+
+
+def mined(members: Sequence[Member], target: str, most: int) -> list[Effect]:
+    """The effects on a target: the score, or the one cost that there is."""
+    values = [m.score if target == "score" else m.costs[0] for m in members]
+    return mine(SPACE, members, values, target, most)  # type: ignore[arg-type]
 
 
 def planted(pattern: dict[str, str], size: float) -> Callable[[Genotype], float]:
@@ -57,7 +63,7 @@ def find(effects: list[Effect], pattern: dict[str, str]) -> Effect:
 def test_the_effect_of_an_operation_on_an_edge_is_found_first_with_its_sign(
     seed: int, size: float, target: str
 ) -> None:
-    strongest = mine(SPACE, simulate(planted(ONE, size), count=60, seed=seed), target, 30)[0]  # type: ignore[arg-type]
+    strongest = mined(simulate(planted(ONE, size), count=60, seed=seed), target, 30)[0]
     assert strongest.pattern == ONE
     assert strongest.effect * size > 0
     assert strongest.confidence > 0.99
@@ -69,7 +75,7 @@ def test_the_interval_of_a_lone_effect_holds_the_truth(size: float) -> None:
     held = []
     for seed in range(20):
         members = simulate(planted(ONE, size), count=200, seed=seed)
-        effect = find(mine(SPACE, members, "score", 30), ONE)
+        effect = find(mined(members, "score", 30), ONE)
         # Against the average, which has the effect in it as often as the pattern occurs.
         truth = size * (1 - effect.support / len(members))
         held.append(effect.low <= truth <= effect.high)
@@ -87,7 +93,7 @@ def test_where_every_choice_matters_nine_in_ten_intervals_hold_the_truth(count: 
             single = sum(singles[i, cell[i]] for i in range(6))
             return float(single + sum(pairs[i, cell[i], j, cell[j]] for i in range(6) for j in range(i)))
 
-        for e in mine(SPACE, simulate(total, count=count, seed=seed), "score", 15):
+        for e in mined(simulate(total, count=count, seed=seed), "score", 15):
             at = sorted((SPACE.positions.index(p), SPACE.words[0].index(op)) for p, op in e.pattern.items())
             truth = singles[at[0]] if len(at) == 1 else pairs[(*at[1], *at[0])]
             held.append(e.low <= truth <= e.high)
@@ -98,7 +104,7 @@ def test_where_every_choice_matters_nine_in_ten_intervals_hold_the_truth(count: 
 @pytest.mark.parametrize("size", [0.3, -0.3])
 def test_the_effect_of_a_pair_is_found_with_its_sign(size: float) -> None:
     for seed in range(5):
-        effects = mine(SPACE, simulate(planted(PAIR, size), count=200, seed=seed), "score", 30)
+        effects = mined(simulate(planted(PAIR, size), count=200, seed=seed), "score", 30)
         pairs = [effect for effect in effects if len(effect.pattern) == 2]
         assert pairs[0].pattern == PAIR
         assert pairs[0].effect * size > 0
@@ -106,7 +112,7 @@ def test_the_effect_of_a_pair_is_found_with_its_sign(size: float) -> None:
 
 
 def test_noise_alone_makes_no_sure_rules() -> None:
-    effects = [e for seed in range(10) for e in mine(SPACE, simulate(lambda _: 0, count=60, seed=seed), "score", 30)]
+    effects = [e for seed in range(10) for e in mined(simulate(lambda _: 0, count=60, seed=seed), "score", 30)]
     assert sum(e.low <= 0 <= e.high for e in effects) >= 0.95 * len(effects)
 
 
@@ -119,7 +125,7 @@ def test_under_noise_a_sure_sign_is_mostly_right_and_an_unsure_one_less_often() 
         members = simulate(
             lambda cell, t=truth: sum(t[i, op] for i, op in enumerate(cell)), count=50, seed=seed, noise=0.2
         )
-        for e in mine(SPACE, members, "score", 1000):
+        for e in mined(members, "score", 1000):
             if len(e.pattern) == 1:
                 ((position, operation),) = e.pattern.items()
                 true = truth[SPACE.positions.index(position), SPACE.words[0].index(operation)]
@@ -130,15 +136,15 @@ def test_under_noise_a_sure_sign_is_mostly_right_and_an_unsure_one_less_often() 
 
 @pytest.mark.parametrize("count", range(FEWEST_RESULTS))
 def test_too_few_results_tell_nothing(count: int) -> None:
-    assert mine(SPACE, simulate(planted(ONE, 1), count=count, seed=0), "score", 30) == []
+    assert mined(simulate(planted(ONE, 1), count=count, seed=0), "score", 30) == []
 
 
 def test_results_that_are_all_alike_tell_nothing() -> None:
-    assert mine(SPACE, simulate(lambda _: 0, count=30, seed=0, noise=0), "score", 30) == []
+    assert mined(simulate(lambda _: 0, count=30, seed=0, noise=0), "score", 30) == []
 
 
 def test_few_results_make_weaker_effects_than_many() -> None:
-    found = [mine(SPACE, simulate(planted(ONE, 0.2), count=n, seed=1), "score", 1)[0] for n in (8, 200)]
+    found = [mined(simulate(planted(ONE, 0.2), count=n, seed=1), "score", 1)[0] for n in (8, 200)]
     width = [e.high - e.low for e in found]
     assert width[0] > width[1]
 
@@ -147,7 +153,7 @@ def test_few_results_make_weaker_effects_than_many() -> None:
 @given(st.integers(0, 1000), st.integers(FEWEST_RESULTS, 40), st.integers(1, 50))
 def test_every_effect_is_consistent_in_itself(seed: int, count: int, most: int) -> None:
     members = simulate(planted(ONE, 0.1), count=count, seed=seed)
-    effects = mine(SPACE, members, "score", most)
+    effects = mined(members, "score", most)
     assert len(effects) <= most
     sizes = [abs(e.effect) for e in effects]
     assert sizes == sorted(sizes, reverse=True)
@@ -166,8 +172,8 @@ def test_every_effect_is_consistent_in_itself(seed: int, count: int, most: int) 
 def test_effects_are_in_the_unit_of_the_target_and_no_matter_in_which_order_the_results_came(seed: int) -> None:
     members = simulate(planted(ONE, 0.1), count=20, seed=seed)
     larger = simulate(planted(ONE, 0.1), count=20, seed=seed, unit=1000)[::-1]
-    small = {str(sorted(e.pattern.items())): e for e in mine(SPACE, members, "cost", 1000)}
-    large = {str(sorted(e.pattern.items())): e for e in mine(SPACE, larger, "cost", 1000)}
+    small = {str(sorted(e.pattern.items())): e for e in mined(members, "cost", 1000)}
+    large = {str(sorted(e.pattern.items())): e for e in mined(larger, "cost", 1000)}
     assert small.keys() == large.keys()
     for pattern, e in small.items():
         assert large[pattern].effect == pytest.approx(1000 * e.effect, rel=1e-6, abs=1e-9)

@@ -16,7 +16,7 @@ CONV = {"0->1": "nor_conv_3x3"}
 
 
 def member(space: Space, genotype: Genotype, score: float) -> Member:
-    return Member(space.format(genotype), genotype, 0, 1, score, 1.0, 1, "computed", "computed")
+    return Member(space.format(genotype), genotype, 0, 1, score, (1.0,), 1, "computed", ("computed",))
 
 
 def alike(genotypes: Sequence[Genotype]) -> NDArray[np.float64]:
@@ -66,15 +66,17 @@ def test_the_like_of_a_good_architecture_is_expected_to_be_good_where_no_rule_sa
     assert no_error < some < most
 
 
-@pytest.mark.parametrize("by", ["params", "cost"])
+@pytest.mark.parametrize("by", range(3), ids=["params", "first cost", "second cost"])
 def test_where_the_score_follows_the_size_what_is_of_like_size_is_expected_to_score_alike(
-    space: Space, members: list[Member], by: str
+    space: Space, members: list[Member], by: int
 ) -> None:
-    sizes = [float(10 ** (i % 5)) for i in range(len(members))]
-    known = [replace(m, score=0.2 * (i % 5), **{by: sizes[i]}) for i, m in enumerate(members)]
+    asked = np.ones((len(members), 3))
+    asked[:, by] = [10 ** (i % 5) for i in range(len(members))]
+    known = [
+        replace(m, score=0.2 * (i % 5), params=int(sizes[0]), costs=tuple(sizes[1:]))
+        for i, (m, sizes) in enumerate(zip(members, asked.tolist(), strict=True))
+    ]
     unlike = [(*cell[:2], *((operation + 2) % 5 for operation in cell[2:])) for cell in (m.genotype for m in members)]
-    asked = np.ones((len(unlike), 2))
-    asked[:, ["params", "cost"].index(by)] = sizes
     predicted, _ = predict(space, unlike, asked, known, 0, [])
     assert np.corrcoef(predicted, [m.score for m in known])[0, 1] > 0.95
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from llmnas_mcp import results as r
+from llmnas_mcp.search.landscape import Limits
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
 
 
-def evaluated(lab: Laboratory, search_id: str) -> dict[int, set[tuple[str, int, float, float]]]:
+def evaluated(lab: Laboratory, search_id: str) -> dict[int, set[tuple[str, int, float, tuple[float, ...]]]]:
     """The members of each round, in whatever order they were kept."""
-    rounds: dict[int, set[tuple[str, int, float, float]]] = {}
+    rounds: dict[int, set[tuple[str, int, float, tuple[float, ...]]]] = {}
     for m in lab.members(search_id)[1]:
-        rounds.setdefault(m.round, set()).add((m.architecture, m.niche, m.score, m.cost))
+        rounds.setdefault(m.round, set()).add((m.architecture, m.niche, m.score, m.costs))
     return rounds
 
 
@@ -72,10 +74,11 @@ def test_a_round_broken_off_and_begun_again_elsewhere_ends_the_same(
     undisturbed.close()
 
 
-def test_niches_may_be_worked_in_any_order_and_at_once(lab: Laboratory, hand: SimpleNamespace) -> None:
+@pytest.mark.parametrize("objective", ["latency", ["energy", "macs"]])
+def test_niches_may_be_worked_in_any_order_and_at_once(lab: Laboratory, hand: SimpleNamespace, objective: Any) -> None:
     ends = []
     for order in ("up", "down", "at once"):
-        search_id = lab.start_search(device="fpga", evaluations=80).search_id
+        search_id = lab.start_search(device="fpga", objective=objective, evaluations=80).search_id
         if order == "at once":
             while not (search := lab.get_search(search_id)).done:
                 round_ = lab.get_brief(search_id, 0).round
@@ -84,7 +87,8 @@ def test_niches_may_be_worked_in_any_order_and_at_once(lab: Laboratory, hand: Si
                     list(pool.map(lambda n, k=round_, i=search_id: hand.work(lab, i, n.niche, n.share, k), busy))
         else:
             hand.play(lab, search_id, order=list if order == "up" else lambda niches: niches[::-1])
-        ends.append((evaluated(lab, search_id), lab.compute_pareto_front(search_id).front))
+        front = lab.compute_pareto_front(search_id)
+        ends.append((evaluated(lab, search_id), front.front, front.hypervolume))
     assert ends[0] == ends[1] == ends[2]
 
 
@@ -99,7 +103,9 @@ def test_the_budget_is_used_to_the_last_evaluation(lab: Laboratory, hand: Simple
 
 def test_exhausted_niches_hand_on_their_share_until_all_is_evaluated(lab: Laboratory, hand: SimpleNamespace) -> None:
     limit = hand.cost_below("pixel3", 150)
-    search_id = lab.start_search(device="pixel3", evaluations=1000, max_cost=limit, niches=5, offspring=5).search_id
+    search_id = lab.start_search(
+        device="pixel3", evaluations=1000, limits=Limits(latency=limit), niches=5, offspring=5
+    ).search_id
     sizes = [n.size for n in lab.get_search(search_id).niches]
     assert len(sizes) == 5
     assert min(sizes) < 15 < max(sizes)  # some are exhausted before others

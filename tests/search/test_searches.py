@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from llmnas_mcp.errors import DataError, LabError, NotFoundError, UnknownNameError
+from llmnas_mcp.search.landscape import Limits
 from llmnas_mcp.search.service import OPEN_SEARCHES, Laboratory
 from llmnas_mcp.settings import Settings
 
@@ -19,10 +20,10 @@ CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv
 
 def test_a_new_search_has_its_settings_its_niches_and_no_members(lab: Laboratory) -> None:
     more = {"evaluations": 77, "rounds": 3, "offspring": 6, "seed": 5}
-    started = lab.start_search(device="raspi4", dataset="cifar100", max_cost=9.5, **more)
+    started = lab.start_search(device="raspi4", dataset="cifar100", limits=Limits(latency=9.5), **more)
     search = lab.get_search(started.search_id)
-    told = (search.space, search.dataset, search.device, search.objective, search.unit, search.max_cost, search.seed)
-    assert told == ("nasbench201", "cifar100", "raspi4", "latency", "ms", 9.5, 5)
+    told = (search.space, search.dataset, search.device, search.objectives, search.units, search.limits, search.seed)
+    assert told == ("nasbench201", "cifar100", "raspi4", ["latency"], ["ms"], {"latency": 9.5}, 5)
     assert (search.evaluations, search.used, search.rounds, search.offspring) == (
         min(77, 3 * 6 * len(started.niches)),
         0,
@@ -35,7 +36,7 @@ def test_a_new_search_has_its_settings_its_niches_and_no_members(lab: Laboratory
 
 
 def test_energy_is_searched_in_millijoules(lab: Laboratory) -> None:
-    assert lab.start_search(device="eyeriss", objective="energy").unit == "mJ"
+    assert lab.start_search(device="eyeriss", objective="energy").units == ["mJ"]
 
 
 def test_the_id_names_device_and_dataset_and_follows_from_the_settings(lab: Laboratory, tmp_path: Any) -> None:
@@ -44,8 +45,13 @@ def test_the_id_names_device_and_dataset_and_follows_from_the_settings(lab: Labo
     assert re.fullmatch(r"raspi4-cifar10-[0-9a-f]{6}", first)
     assert elsewhere.start_search(device="raspi4", seed=1).search_id == first
     assert lab.start_search(device="raspi4", seed=1).search_id == f"{first}-2"
-    others = [{"seed": 2}, {"evaluations": 9}, {"niches": 2}, {"offspring": 9}, {"max_cost": 9}, {"rounds": 9}]
-    ids = {lab.start_search(device="raspi4", **{"seed": 1, **other}).search_id for other in others}  # type: ignore[arg-type]
+    others: list[dict[str, Any]] = [
+        *({"seed": 2}, {"evaluations": 9}, {"niches": 2}, {"offspring": 9}, {"rounds": 9}, {"scored_by": "params"}),
+        *({"limits": limits} for limits in (Limits(latency=9), Limits(latency=8), Limits(macs=100), Limits(params=1))),
+        *({"objective": ["latency", other]} for other in ("macs", "params")),
+        {"objective": ["latency", "macs"], "limits": Limits(macs=100)},
+    ]
+    ids = {lab.start_search(device="raspi4", **{"seed": 1, **other}).search_id for other in others}
     assert len(ids - {first}) == len(others)
     assert not any(i.startswith(first) for i in ids)
     elsewhere.close()
@@ -62,28 +68,72 @@ def test_the_id_names_device_and_dataset_and_follows_from_the_settings(lab: Labo
         ({"seed": -1}, LabError, "seed=-1 is out of range: choose 0 to 2,147,483,647"),
         ({"seed": 2**31}, LabError, "seed=2147483648 is out of range"),
         (
-            {"max_cost": 0.5},
+            {"limits": Limits(latency=0.5)},
             LabError,
             r"at most 0\.5 ms latency \(the least there is: 1\.13\) on fpga\. Raise the limit",
         ),
-        ({"max_cost": -1}, LabError, "max_cost=-1 is out of range"),
-        ({"max_cost": math.nan}, LabError, "nan"),
-        ({"max_cost": math.inf}, LabError, "inf"),
+        ({"limits": Limits(latency=-1)}, LabError, "max_latency=-1 is out of range"),
+        ({"limits": Limits(energy=math.nan)}, LabError, "max_energy=nan is out of range"),
+        ({"limits": Limits(memory=math.inf)}, LabError, "max_memory=inf is out of range"),
         ({"space": "nasbench301"}, UnknownNameError, "Unknown space 'nasbench301'.*Did you mean 'nasbench201'"),
         (
             {"device": "edge_gpu"},
             UnknownNameError,
             "Unknown device 'edge_gpu'.*Allowed: edgegpu, .*Did you mean 'edgegpu'",
         ),
-        ({"max_macs": 0}, LabError, "max_macs=0 is out of range: choose a positive number, or leave it out"),
-        ({"max_params": -1}, LabError, "max_params=-1 is out of range"),
-        ({"max_params": 0.05}, LabError, r"at most 0\.05 M parameters \(the least there is: 0\.0733\) on fpga"),
-        ({"device": None}, LabError, "A search for latency needs a device: give one, or the objective macs or params"),
-        ({"objective": "macs"}, LabError, "objective=macs is the same on every device: leave device='fpga' out"),
+        ({"limits": Limits(macs=0)}, LabError, "max_macs=0 is out of range: choose a positive number, or leave it out"),
+        ({"limits": Limits(params=-1)}, LabError, "max_params=-1 is out of range"),
+        (
+            {"limits": Limits(params=0.05)},
+            LabError,
+            r"at most 0\.05 M parameters \(the least there is: 0\.0733\) on fpga",
+        ),
+        (
+            {"limits": Limits(latency=0.5, macs=1, params=9)},
+            LabError,
+            r"at most 0\.5 ms latency \(the least there is: 1\.13\) and at most 1 M MACs \(the least there is: 7\.78\)"
+            r" and at most 9 M parameters \(the least there is: 0\.0733\) on fpga\. Raise the limit",
+        ),
+        ({"device": None}, LabError, "The latency is that on a device: give one. macs and params need none"),
+        (
+            {"device": None, "objective": ["macs", "energy"]},
+            LabError,
+            "The energy is that on a device: give one. macs and params need none",
+        ),
+        (
+            {"device": None, "objective": "macs", "limits": Limits(latency=5)},
+            LabError,
+            "The latency is that on a device: give one",
+        ),
+        (
+            {"objective": "macs"},
+            LabError,
+            "objective=macs: the same on every device. Leave device='fpga' out, or choose latency, energy, memory",
+        ),
+        ({"objective": ["params", "macs"]}, LabError, "objective=params and macs: the same on every device"),
+        ({"objective": "macs", "limits": Limits(params=1)}, LabError, "objective=macs: the same on every device"),
+        (
+            {"objective": ["latency", "energy", "macs"]},
+            LabError,
+            "objective=latency, energy, macs: give one or two different ones",
+        ),
+        ({"objective": ["latency", "latency"]}, LabError, "objective=latency, latency: give one or two different"),
+        ({"objective": []}, LabError, "objective=none: give one or two different ones"),
         ({"dataset": "flowers"}, UnknownNameError, "Unknown dataset 'flowers'.*Allowed: .*cifar10, cifar100"),
         ({"space": "fbnet"}, UnknownNameError, "Unknown dataset 'cifar10'.*Allowed: cifar100, imagenet"),
         ({"objective": "power"}, UnknownNameError, "Unknown objective 'power'.*energy, latency"),
         ({"device": "raspi4", "objective": "energy"}, DataError, "No energy was published for raspi4.*edgegpu"),
+        (
+            {"device": "raspi4", "limits": Limits(energy=9)},
+            DataError,
+            "No energy was published for raspi4. Devices with energy: edgegpu, eyeriss, fpga.",
+        ),
+        (
+            {"objective": "memory"},
+            DataError,
+            "No memory was published for fpga. Devices with memory: none.*a column fpga_memory: llmnas data import",
+        ),
+        ({"limits": Limits(memory=9)}, DataError, "No memory was published for fpga"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_the_value_and_what_is_allowed_and_no_search_is_left(

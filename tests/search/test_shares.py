@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from llmnas_mcp.search.handle import LATELY
+from llmnas_mcp.search.landscape import Limits
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.search.shares import share_out
 from llmnas_mcp.spaces import get_space
@@ -91,6 +94,21 @@ def test_what_was_gained_long_ago_counts_less_and_then_no_more(lab: Laboratory) 
     assert gained == pytest.approx([gained[0] / 2**rounds for rounds in range(LATELY)] + [0])
 
 
+def test_what_niches_gained_by_two_costs_does_not_depend_on_the_order_in_which_results_came(lab: Laboratory) -> None:
+    asked: dict[str, Any] = {"space": "fbnet", "dataset": "cifar100", "objective": ["macs", "params"]}
+    search_id = lab.start_search(**asked, scored_by="params", niches=4).search_id
+    handle, _ = lab.members(search_id)
+    names = [handle.space.format(tuple(cell)) for cell in handle.landscape.reference.genotypes[::3].tolist()]
+    lab.submit_architectures(search_id, names)
+    members = [replace(m, round=1 + i % LATELY) for i, m in enumerate(lab.members(search_id)[1])]
+    gained = handle.gained(members).tolist()
+    assert len(members) == len(names) == 50
+    assert sum(gain > 0 for gain in gained) > 1
+    for seed in range(10):
+        Random(seed).shuffle(members)
+        assert handle.gained(members).tolist() == gained
+
+
 def test_a_niche_never_gets_more_than_it_has_left(lab: Laboratory) -> None:
     search_id = lab.start_search(device="fpga", niches=7, offspring=1000, evaluations=10_000).search_id
     last = SPACE.format((3, 3, 3, 3, 3, 3))
@@ -102,7 +120,7 @@ def test_a_niche_never_gets_more_than_it_has_left(lab: Laboratory) -> None:
 
 @pytest.mark.parametrize("limit", [1.2, 3, 5])
 def test_within_limits_no_niche_is_empty_and_every_one_gets_its_share(lab: Laboratory, limit: float) -> None:
-    niches = lab.start_search(device="fpga", max_cost=limit, offspring=4).niches
+    niches = lab.start_search(device="fpga", limits=Limits(latency=limit), offspring=4).niches
     assert all(n.size and n.share for n in niches)
     assert sum(n.share for n in niches) == min(4 * len(niches), sum(n.size or 0 for n in niches)) > 0
 

@@ -14,16 +14,17 @@ from llmnas_mcp.search.store import Store
 from tests.thorough import examples
 
 SEARCH = {
-    **{"space": "s", "dataset": "d", "device": "x", "objective": "latency", "operator": "o", "seed": 0},
-    **{"evaluations": 1, "offspring": 1, "cost_low": 0.0, "cost_high": 1.0, "niches": [[0, 9]], "cut": "clusters"},
+    **{"space": "s", "dataset": "d", "device": "x", "objectives": ["latency"], "operator": "o", "seed": 0},
+    **{"evaluations": 1, "offspring": 1, "cost_low": [0.0], "cost_high": [1.0], "niches": [[0, 9]], "cut": "clusters"},
+    "limits": {},
 }
 BATCHES = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=6), max_size=6)
 
 
 def member(name: str, **more: Any) -> dict[str, Any]:
     return {
-        **{"architecture": name, "niche": 0, "round": 1, "score": 0.5, "cost": 1.0, "params": 1},
-        **{"score_source": "s", "cost_source": "c", "origin": {}, **more},
+        **{"architecture": name, "niche": 0, "round": 1, "score": 0.5, "costs": [1.0], "params": 1},
+        **{"score_source": "s", "cost_sources": ["c"], "origin": {}, **more},
     }
 
 
@@ -72,19 +73,21 @@ def test_the_first_evaluation_of_an_architecture_stays(store: Store) -> None:
 
 
 def test_numbers_come_back_exactly_as_they_went_in(store: Store) -> None:
-    search_id = store.add_search({**SEARCH, "max_cost": 0.1 + 0.2, "niches": [[1, 2], [2, 10**9]]}, "a")["search_id"]
-    store.add_members(search_id, [member("x", score=1 / 3, cost=1e-300, params=2**40)], 9)
+    own = {"limits": {"energy": 0.1 + 0.2, "macs": 1e-300}, "cost_low": [0.1, 5e-324], "cost_high": [2 / 3, 1e300]}
+    search_id = store.add_search({**SEARCH, **own, "niches": [[1, 2], [2, 10**9]]}, "a")["search_id"]
+    store.add_members(search_id, [member("x", score=1 / 3, costs=[1e-300, 0.1 + 0.7], params=2**40)], 9)
     (row,) = store.members(search_id)
-    assert (row["score"], row["cost"], row["params"]) == (1 / 3, 1e-300, 2**40)
+    assert (row["score"], row["costs"], row["params"]) == (1 / 3, [1e-300, 0.1 + 0.7], 2**40)
     search = store.search(search_id)
     assert search
-    assert (search["max_cost"], search["niches"], search["rounds"]) == (0.1 + 0.2, [[1, 2], [2, 10**9]], None)
+    assert {name: search[name] for name in own} == own
+    assert (search["niches"], search["rounds"]) == ([[1, 2], [2, 10**9]], None)
 
 
 def test_the_sources_of_a_number_may_be_long(store: Store) -> None:
     search_id = store.add_search(SEARCH, "a")["search_id"]
-    store.add_members(search_id, [member("x", cost_source="table:" + "+".join(["a_measured_table"] * 20))], 9)
-    assert store.members(search_id)[0]["cost_source"].count("+") == 19
+    store.add_members(search_id, [member("x", cost_sources=["table:" + "+".join(["a_measured_table"] * 20)])], 9)
+    assert store.members(search_id)[0]["cost_sources"][0].count("+") == 19
 
 
 def test_members_can_be_read_on_from_the_last_one(store: Store) -> None:

@@ -45,7 +45,7 @@ def two_labs(lab: Laboratory, settings: Settings) -> Iterator[list[Laboratory]]:
 
 def test_eight_writers_through_two_stores_keep_every_architecture_once(two_labs: list[Laboratory]) -> None:
     search_id = two_labs[0].start_search(device="fpga").search_id
-    row = {"niche": 0, "round": 1, "score": 0.5, "cost": 1, "params": 1, "score_source": "s", "cost_source": "c"}
+    row = {"niche": 0, "round": 1, "score": 0.5, "costs": [1], "params": 1, "score_source": "s", "cost_sources": []}
 
     def write(number: int) -> list[str]:
         store, outcome = two_labs[number % 2].store, []
@@ -105,7 +105,7 @@ def test_a_version_of_the_rules_is_written_by_one_alone(two_labs: list[Laborator
 
 def test_members_appear_in_the_order_of_their_ids(two_labs: list[Laboratory]) -> None:
     search_id = two_labs[0].start_search(device="fpga").search_id
-    row = {"niche": 0, "round": 1, "score": 0.5, "cost": 1, "params": 1, "score_source": "s", "cost_source": "c"}
+    row = {"niche": 0, "round": 1, "score": 0.5, "costs": [1], "params": 1, "score_source": "s", "cost_sources": []}
 
     def work(number: int) -> list[int]:
         store, seen = two_labs[number % 2].store, [0]

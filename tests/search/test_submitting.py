@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from llmnas_mcp.errors import LabError
 from llmnas_mcp.results import Origin
 from llmnas_mcp.search.instruments import MOST_ARCHITECTURES, query_cost, score_zero_cost
+from llmnas_mcp.search.landscape import Limits
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.spaces import Genotype, get_space
 from tests.thorough import examples
@@ -47,9 +48,9 @@ def test_a_kept_architecture_is_told_with_score_cost_and_niche(lab: Laboratory) 
 def test_every_architecture_gets_its_status_and_reason_in_the_order_asked(lab: Laboratory) -> None:
     landscape = lab.members(lab.start_search(device="edgetpu").search_id)[0].landscape
     cells = landscape.reference.genotypes
-    stuck = SPACE.format(tuple(cells[np.isnan(landscape.costs(cells).values)][0].tolist()))
+    stuck = SPACE.format(tuple(cells[np.isnan(landscape.costs(cells).values[:, 0])][0].tolist()))
     limit = float(landscape.costs([SPACE.parse(name) for name in (TWO, OTHER, ONE)]).values.max())
-    search_id = lab.start_search(device="edgetpu", niches=7, max_cost=limit, evaluations=1).search_id
+    search_id = lab.start_search(device="edgetpu", niches=7, limits=Limits(latency=limit), evaluations=1).search_id
 
     home = lab.members(search_id)[0].home
     one, two, six = (home(int(landscape.params([SPACE.parse(name)])[0])) for name in (ONE, TWO, SIX))

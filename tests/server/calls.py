@@ -46,5 +46,6 @@ def rest(search_id: str) -> list[Call]:
         ("list_niche_members", {"search_id": search_id, "limit": 1}),
         ("compute_pareto_front", {"search_id": search_id}),
         ("compute_pareto_front", {"points": points}),
+        ("compute_pareto_front", {"points": [p | {"costs": {"latency": p["cost"], "macs": 1}} for p in points]}),
         ("plot_pareto_front", {"search_id": search_id}),
     ]

@@ -18,13 +18,14 @@ from mcp import Client
 from tests.server.transcript import answered, rule_line, written
 
 Answer = dict[str, Any]
-Design = tuple[str, Answer, tuple[float, float]]  # an architecture, its origin, and between which costs it is to lie
+Costs = dict[str, tuple[float, float]]  # from which cost to which, by objective
+Design = tuple[str, Answer, Costs]  # an architecture, its origin, and between which costs it is to lie
 
 CALL = re.compile(r"\b([a-z]+(?:_[a-z]+)+)\((.*?)\)")
 ARGUMENT = re.compile(r'(\w+)=(\.\.\.|"[^"]*"|\[\]|[\w.]+)')
 RULE = ("statement", "pattern", "target", "effect", "confidence", "evidence")
 PLACE = ("space", "dataset", "device", "objective")  # what a cost depends on beside the architecture
-NEW_RULES = {"score": 3, "cost": 1}  # at most, a round
+NEW_RULES = {"score": 3}  # at most, a round; one on each cost
 WEIGHTS = {"nor_conv_3x3": 9, "nor_conv_1x1": 1}  # how parameters of operations compare
 
 
@@ -100,7 +101,7 @@ class Scientist:
             elif rule and abs(rule["effect"] - effect["effect"]) > (effect["high"] - effect["low"]) / 4:
                 edits.append({"action": "revise", "rule_id": rule["rule_id"], **content})
                 self.say("Scientist", f"Revise {rule['rule_id']}: {rule_line(content)}.")
-            elif sure and not rule and new < NEW_RULES[effect["target"]]:
+            elif sure and not rule and new < NEW_RULES.get(effect["target"], 1):
                 edits.append({"action": "add", **content})
                 self.say("Scientist", f"Add: {rule_line(content)}.")
         if not edits:
@@ -137,8 +138,15 @@ class Scientist:
             return []
         where = {name: value for name, value in self._started.items() if name in PLACE}
         asked = {"architectures": [idea[0] for idea in ideas], **where}
-        prices = [cost["value"] for cost in (await self.call("query_latency", **asked))["results"]]
-        fit = [idea for idea, price in zip(ideas, prices, strict=True) if idea[2][0] < price < idea[2][1]][:count]
+        fits = [True] * len(ideas)
+        for objective in brief["objectives"]:
+            if len(brief["objectives"]) > 1:
+                asked["objective"] = objective
+            prices = (await self.call("query_latency", **asked))["results"]
+            for i, price in enumerate(prices):
+                low, high = ideas[i][2].get(objective, (0, math.inf))
+                fits[i] &= low < price["value"] < high
+        fit = [idea for idea, fits_in in zip(ideas, fits, strict=True) if fits_in][:count]
         for architecture, origin, _ in fit:
             self.say("Scientist", f"{origin['operator'].capitalize()}, {origin['reason']}: {architecture}")
         return [(architecture, origin) for architecture, origin, _ in fit]
@@ -160,32 +168,34 @@ class Namer(Scientist):
                     chosen = dict(pair.split("=") for pair in parent["architecture"].split(",")) | rule["pattern"]
                     made = ",".join(f"{position}={value}" for position, value in chosen.items())
                     reason = {"parents": [parent["architecture"]], "reason": rule["statement"]}
-                    ideas.append((made, {"operator": "mutation", **reason}, (0.0, _most(brief))))
+                    ideas.append((made, {"operator": "mutation", **reason}, _allowed(brief)))
         return ideas
 
 
-def _most(brief: Answer) -> float:
-    return math.inf if brief["max_cost"] is None else float(brief["max_cost"])
+def _allowed(brief: Answer) -> Costs:
+    """What the limits on the objectives leave."""
+    return {name: (0, limit) for name, limit in brief["limits"].items() if name in brief["objectives"]}
 
 
 def _first(brief: Answer) -> Design:
     """Where nothing is known, the example."""
-    return brief["example"], {"operator": "fresh", "reason": "the example to begin with"}, (0, _most(brief))
+    return brief["example"], {"operator": "fresh", "reason": "the example to begin with"}, _allowed(brief)
 
 
 def _crossed(brief: Answer) -> Iterator[Design]:
     """Into each gap: the inner half of the parent at one end, the half before the output of the other's."""
     weights = [_weight(_operations(m["architecture"])) for m in brief["parents"]]
-    by_cost = {m["cost"]: m["architecture"] for m in brief["parents"]}
+    units = dict(zip(brief["objectives"], brief["units"], strict=True))
     for gap in brief["gaps"]:
-        low, high = gap["cost_from"], gap["cost_to"]
+        low, high, of = gap["cost_from"], gap["cost_to"], gap["objective"]
+        by_cost = {m.get("costs", {}).get(of, m["cost"]): m["architecture"] for m in brief["parents"]}
         if low in by_cost and high in by_cost:
             for one, other in ((by_cost[low], by_cost[high]), (by_cost[high], by_cost[low])):
                 operations = _operations(one)[:3] + _operations(other)[3:]
                 if min(weights) <= _weight(operations) <= max(weights):
-                    reason = f"into the gap from {low:.3g} to {high:.3g} {brief['unit']}"
+                    reason = f"into the gap from {low:.3g} to {high:.3g} {units[of]}"
                     origin = {"operator": "crossover", "parents": [one, other], "reason": reason}
-                    yield _cell(brief["example"], operations), origin, (low, high)
+                    yield _cell(brief["example"], operations), origin, _allowed(brief) | {of: (low, high)}
 
 
 def _mutated(brief: Answer) -> Iterator[Design]:
@@ -201,7 +211,7 @@ def _mutated(brief: Answer) -> Iterator[Design]:
                     j = operations.index(operation)
                     operations[i], operations[j] = operations[j], operations[i]
             origin = {"operator": "mutation", "parents": [parent["architecture"]], "reason": rule["statement"]}
-            yield _cell(brief["example"], operations), origin, (0, _most(brief))
+            yield _cell(brief["example"], operations), origin, _allowed(brief)
 
 
 def _positions(brief: Answer) -> list[str]:

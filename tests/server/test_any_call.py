@@ -93,7 +93,9 @@ def fitting(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
                 optional={name: part for name, part in parts.items() if name not in needed},
             )
         case "object":
-            return st.dictionaries(st.text(max_size=6), fitting(schema["additionalProperties"]), max_size=3)
+            names = fitting(schema.get("propertyNames", {"type": "string", "maxLength": 6}))
+            most = min(schema.get("maxProperties", 3), 3)
+            return st.dictionaries(names, fitting(schema["additionalProperties"]), max_size=most)
         case "array":
             return st.lists(fitting(schema["items"]), min_size=schema.get("minItems", 0), max_size=4)
         case "string" if "pattern" in schema:

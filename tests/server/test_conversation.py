@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
@@ -32,6 +33,13 @@ BLOCKS_HEAD = """# From a wish to a network of FBNet
 A scripted client holds this conversation over stdio, without a prompt: it reads what spaces there are, begins a search
 and follows each answer's `next`. No device is needed, for the cost is the number of MACs. Proxies are not measured but
 those of the nearest network that ships. Architectures stand here in short, one digit a layer."""
+
+
+BOTH = TRANSCRIPT.with_name("two_costs.md")
+BOTH_HEAD = """# From a wish for two low costs to a front of both
+
+A scripted client holds this conversation over stdio, without a prompt: it begins a search for low latency and low
+energy, with limits on energy and parameters, and follows each answer's `next`. What it designs it prices by both."""
 
 
 async def converse(client: Client) -> Scientist:
@@ -109,7 +117,7 @@ async def test_a_conversation_in_a_space_too_large_to_list_reads_as_its_transcri
         rules = await read(client, f"llmnas://searches/{search['search_id']}/knowledge")
     said = re.sub(r"macs-cifar100-[0-9a-f]{6}", "SEARCH", "\n\n".join(scientist.transcript)) + "\n"
     snapshots.check(BLOCKS, re.sub(r"layer\.0=[\w.=,]+", lambda found: short(found[0]), said))
-    assert (search["device"], search["unit"], search["cut"], search["done"]) == (None, "M", "equal steps", True)
+    assert (search["device"], search["units"], search["cut"], search["done"]) == (None, ["M"], "equal steps", True)
     assert search["used"] == 24
     assert all(niche["size"] is None for niche in search["niches"])
     assert all(brief["untried"] is None for brief in briefs)
@@ -120,6 +128,47 @@ async def test_a_conversation_in_a_space_too_large_to_list_reads_as_its_transcri
     exec(code, made)  # what a user is to run
     network = made["build"]()
     assert sum(parameter.numel() for parameter in network.parameters()) == round(chosen["params_m"] * 1e6)
+
+
+async def test_a_conversation_for_two_costs_reads_as_its_transcript(tmp_path: Path) -> None:
+    settings = {"device": "edgegpu", "objective": ["latency", "energy"], "max_params": 1.0, "max_energy": 60.0}
+    async with session(tmp_path) as client:
+        scientist = Scientist(client)
+        scientist.transcript.append(BOTH_HEAD)
+        scientist.say(
+            "User",
+            "Networks for the edge GPU, fast and saving energy: at most 1 M parameters and 60 mJ. A small search.",
+        )
+        front = await scientist.search("start_search()", **settings, niches=2, evaluations=36, offspring=6)
+        after = dict(calls(front["next"]))
+        await scientist.call("plot_pareto_front", **after["plot_pareto_front"])
+        search = await scientist.call("get_search", **after["plot_pareto_front"])
+        schemas = {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}
+        listed = await answer(client, "list_niche_members", search_id=search["search_id"], sort="cost", limit=50)
+        rules = (await read(client, f"llmnas://searches/{search['search_id']}/knowledge"))["rules"]
+    said = re.sub(r"edgegpu-cifar10-[0-9a-f]{6}", "SEARCH", "\n\n".join(scientist.transcript)) + "\n"
+    snapshots.check(BOTH, said)
+    assert (search["objectives"], search["units"]) == (["latency", "energy"], ["ms", "mJ"])
+    assert search["limits"] == {"energy": 60.0, "params": 1.0}
+    assert (search["used"], search["done"]) == (36, True)
+    assert len(search["cost_low"]) == len(search["cost_high"]) == 2
+    points = [point for point in front["front"] if not point["near"]]
+    assert points
+    for point in [*front["front"], *listed["members"]]:
+        assert list(point["costs"]) == ["latency", "energy"]
+        assert (point["cost"], point["unit"]) == (point["costs"]["latency"], "ms")
+        assert point["costs"]["energy"] <= 60
+        assert point["params_m"] <= 1
+    asked = [a["objective"] for tool, a, _ in scientist.answers if tool == "query_latency"]
+    assert {*asked} == {"latency", "energy"}
+    effects = [e for tool, _, a in scientist.answers if tool == "mine_rules" for e in a["effects"]]
+    assert {e["target"] for e in effects} == {"score", "latency", "energy"}
+    assert {rule["target"] for rule in rules} <= {"score", "latency", "energy"}
+    briefs = [a for tool, _, a in scientist.answers if tool == "get_brief"]
+    assert {gap["objective"] for brief in briefs for gap in brief["gaps"]} == {"latency", "energy"}
+    for tool, _, found in scientist.answers:
+        if schemas[tool]:
+            Draft202012Validator(schemas[tool]).validate(found)
 
 
 @pytest.mark.thorough
@@ -139,7 +188,7 @@ async def test_a_server_has_a_whole_conversation_in_a_space_that_its_owner_added
     assert known["tinynet"]["title"] == "Small CNNs: one to three stages of convolutions, each with its own kernel."
     kernels = {"positions": ["kernel.0", "kernel.1", "kernel.2"], "values": ["3", "5"]}
     assert kernels in known["tinynet"]["choices"]
-    assert (search["used"], search["done"], search["device"], search["unit"]) == (12, True, None, "M")
+    assert (search["used"], search["done"], search["device"], search["units"]) == (12, True, None, ["M"])
     bred = [a for tool, _, a in scientist.answers if tool == "breed_architectures"]
     assert all(offspring["architecture"].startswith("depth=") for found in bred for offspring in found["offspring"])
     assert {point["source"] for point in front["front"]} == {"computed"}
@@ -204,7 +253,7 @@ async def test_prompts_and_instructions_name_tools_that_exist_with_arguments_the
             re.findall(r"\b(?:get|mine|update|breed|submit|compute|plot|export|query|list|start)_[a-z_]+", text)
         )
         assert named <= schemas.keys()
-    assert "max_cost" not in texts[1]
+    assert "max_latency" not in texts[1]
 
 
 async def test_a_prompt_asked_for_with_wrong_arguments_says_which(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_a_search_goes_from_brief_to_front(tmp_path: Path) -> None:
     async with session(tmp_path) as client:
-        started = await answer(client, "start_search", device="raspi4", evaluations=120, max_cost=40.0)
+        started = await answer(client, "start_search", device="raspi4", evaluations=120, max_latency=40.0)
         name = started["search_id"]
         assert [n["niche"] for n in started["niches"]] == list(range(len(started["niches"])))
         for round_ in (1, 2, 3):
@@ -88,8 +88,78 @@ async def test_a_search_that_is_not_there_says_which_are(tmp_path: Path) -> None
 
 async def test_a_limit_nothing_meets_is_refused_with_the_fastest(tmp_path: Path) -> None:
     async with session(tmp_path) as client:
-        text = await error(client, "start_search", device="eyeriss", max_cost=0.1)
+        text = await error(client, "start_search", device="eyeriss", max_latency=0.1)
     assert "Raise the limit" in text
+
+
+async def test_a_search_that_cannot_be_is_refused_with_what_can(tmp_path: Path) -> None:
+    cases: list[tuple[dict[str, object], str]] = [
+        ({"objective": ["latency", "energy", "macs"]}, "objective=latency, energy, macs: give one or two different"),
+        ({"objective": ["energy", "energy"]}, "objective=energy, energy: give one or two different ones"),
+        ({"objective": []}, "objective=none: give one or two different ones"),
+        ({"objective": "macs"}, "the same on every device. Leave device='edgegpu' out, or choose latency, energy"),
+        ({"objective": "macs", "max_params": 1.0}, "the same on every device"),
+        ({"device": None, "objective": "macs", "max_latency": 5.0}, "The latency is that on a device: give one"),
+        ({"device": None, "objective": ["macs", "energy"]}, "The energy is that on a device: give one"),
+        ({"device": "raspi4", "max_energy": 5.0}, "No energy was published for raspi4. Devices with energy: edgegpu"),
+        ({"objective": "memory"}, "No memory was published for edgegpu. Devices with memory: none"),
+        ({"max_memory": 5.0}, "import a table with a column edgegpu_memory: llmnas data import"),
+        ({"objective": "power"}, "objective"),
+        ({"max_energy": 0}, "max_energy"),
+        ({"max_cost": 5.0}, "max_cost"),
+    ]
+    async with session(tmp_path) as client:
+        for settings, said in cases:
+            assert said in await error(client, "start_search", **{"device": "edgegpu", **settings})
+        assert (await answer(client, "list_searches"))["total"] == 0
+        # A limit may be the only thing for which a device is needed.
+        one = await answer(client, "start_search", device="edgegpu", objective="macs", max_latency=5.0)
+    assert one["units"] == ["M"]
+    assert one["search_id"].startswith("edgegpu-cifar10-")
+
+
+async def test_a_rule_in_a_search_for_two_costs_is_on_one_of_them_by_its_name(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        names = [
+            (await answer(client, "start_search", device="edgegpu", objective=objective))["search_id"]
+            for objective in (["latency", "energy"], "latency")
+        ]
+        became = []
+        for name in names:
+            edits = [
+                {"action": "add", "statement": f"about {target}", "target": target}
+                for target in ("score", "cost", "latency", "energy")
+            ]
+            known = await answer(client, "update_knowledge_base", search_id=name, niche=0, edits=edits)
+            became.append([(result["status"], result["reason"]) for result in known["results"]])
+        unknown = await error(
+            client,
+            "update_knowledge_base",
+            search_id=names[0],
+            niche=0,
+            edits=[{"action": "add", "statement": "x", "target": "speed"}],
+        )
+    cost = "target 'cost' is not one of this search: use one of score, latency, energy"
+    others = [f"target '{name}' is not one of this search: use one of score, cost" for name in ("latency", "energy")]
+    assert became[0] == [("added", None), ("refused", cost), ("added", None), ("added", None)]
+    assert became[1] == [("added", None), ("added", None), ("refused", others[0]), ("refused", others[1])]
+    assert "target" in unknown
+
+
+async def test_points_with_two_costs_by_name_have_a_front_in_all_three(tmp_path: Path) -> None:
+    points = [
+        {"architecture": "fast", "score": 0.2, "costs": {"latency": 1.0, "energy": 9.0}},
+        {"architecture": "saving", "score": 0.1, "costs": {"latency": 3.0, "energy": 1.0}},
+        {"architecture": "beaten", "score": 0.1, "costs": {"latency": 3.0, "energy": 2.0}},
+    ]
+    async with session(tmp_path) as client:
+        front = await answer(client, "compute_pareto_front", points=points)
+        mixed = await error(client, "compute_pareto_front", points=[*points, {**points[0], "costs": {"macs": 1.0}}])
+    assert [(p["architecture"], p["cost"], p["costs"]) for p in front["front"]] == [
+        ("fast", 1.0, {"latency": 1.0, "energy": 9.0}),
+        ("saving", 3.0, {"latency": 3.0, "energy": 1.0}),
+    ]
+    assert "points[3] has other costs than points[0]: give all the same, latency, energy" in mixed
 
 
 async def test_points_given_instead_of_a_search_have_a_front(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ async def test_two_prompts_turn_a_model_into_a_scientist(tmp_path: Path) -> None
     assert names == {"search_for_device", "explain_front"}
     text = asked.messages[0].content.text
     assert "raspi4" in text
-    assert "max_cost=3" in text
+    assert "max_latency=3" in text
     assert all(tool in text for tool in ("get_brief", "update_knowledge_base", "submit_architectures"))
     assert "some-id" in explained.messages[0].content.text
 

@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from typing import Any
 
+from llmnas_mcp.devices import UNITS
+
 Answer = dict[str, Any]
 
 
@@ -16,9 +18,9 @@ def answered(tool: str, arguments: Answer, answer: Answer) -> str:
 
 
 def written(arguments: Answer) -> str:
-    """Arguments as one would write them down; of lists only how long they are."""
+    """Arguments as one would write them down; of lists, but for objectives, only how long they are."""
     return ", ".join(
-        f"{name}=[{len(value)}]" if isinstance(value, list) else f"{name}={json.dumps(value)}"
+        f"{name}=[{len(value)}]" if isinstance(value, list) and name != "objective" else f"{name}={json.dumps(value)}"
         for name, value in arguments.items()
     )
 
@@ -30,7 +32,9 @@ def rule_line(rule: Answer) -> str:
 
 
 def _point(point: Answer) -> str:
-    return f"{point['architecture']} score {point['score']:.3f}, {point['cost']:.3g} {point['unit']}"
+    several = [f"{cost:.3g} {UNITS[name]}" for name, cost in point.get("costs", {}).items()]
+    costs = ", ".join(several) or f"{point['cost']:.3g} {point['unit']}"
+    return f"{point['architecture']} score {point['score']:.3f}, {costs}"
 
 
 def _of(size: int | None) -> str:
@@ -60,7 +64,7 @@ def _search(answer: Answer) -> list[str]:
 
 
 def _brief(answer: Answer) -> list[str]:
-    gaps = ", ".join(f"{g['cost_from']:.3g} to {g['cost_to']:.3g} {answer['unit']}" for g in answer["gaps"])
+    gaps = ", ".join(f"{g['cost_from']:.3g} to {g['cost_to']:.3g} {UNITS[g['objective']]}" for g in answer["gaps"])
     parents = answer["parents"]
     untried = "uncounted" if answer["untried"] is None else answer["untried"]
     return [

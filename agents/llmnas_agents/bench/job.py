@@ -20,10 +20,9 @@ from llmnas_mcp import __version__, baselines
 from llmnas_mcp import results as r
 from llmnas_mcp.benchmarks import Judge
 from llmnas_mcp.errors import LabError
-from llmnas_mcp.pareto import hypervolume
+from llmnas_mcp.pareto import unit_hypervolume
 from llmnas_mcp.reports.coverage import RANGES, spread
 from llmnas_mcp.search.landscape import NO_LIMITS, Landscape
-from llmnas_mcp.search.members import REFERENCE
 from llmnas_mcp.search.niches import partition
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
@@ -40,25 +39,26 @@ class Ground:
         space, data = get_space(plan.space), Settings().data
         self.space = space
         self.landscapes = {
-            by: Landscape(space, dataset_shape(dataset), device, plan.objective, data, by)  # type: ignore[arg-type]
+            by: Landscape(space, dataset_shape(dataset), device, plan.objectives, data, by)
             for by in ("zero-cost", "params")
         }
         self.landscape = self.landscapes["zero-cost"]
-        self.judge = Judge.of(space, dataset, device, plan.objective, data)  # type: ignore[arg-type]
+        self.judge = Judge.of(space, dataset, device, plan.objectives, data)
         known = self.landscape.candidates(NO_LIMITS)
         self.scale = known.scale
         best = self.landscape.best_front(NO_LIMITS, self.scale)
-        self.best = float("nan") if best is None else hypervolume(best, REFERENCE)
-        self.limits = plan.limits or [float(f"{limit:.3g}") for limit in np.quantile(known.costs, QUARTILES)]
+        self.best = float("nan") if best is None else unit_hypervolume(best)
+        self.limits = plan.limits or [float(f"{limit:.3g}") for limit in np.quantile(known.costs[:, 0], QUARTILES)]
         niches, _ = partition(known.params)
         self.niche_edges = [n.low for n in niches] + [niches[-1].high]
-        self.range_edges = np.linspace(self.scale.low, self.scale.high, RANGES + 1)
+        self.range_edges = np.linspace(self.scale.low, self.scale.high, RANGES + 1).T  # of each cost
 
     def judged(self, genotypes: Sequence[Genotype], scored_by: r.ScoredBy) -> Row:
         """What is said of the architectures a run paid for, in their order."""
         kept = self.landscapes[scored_by].kept(genotypes, self.scale)
         verdict = self.judge.verdict(kept)
-        ranges = spread(self.landscape.costs(genotypes).values, self.range_edges)
+        costs = self.landscape.costs(genotypes).values
+        ranges = [spread(own, edges).share for own, edges in zip(costs.T, self.range_edges, strict=True)]
         niches = spread(self.landscape.params(genotypes), self.niche_edges)
         best = self.judge.best_accuracy_under(kept, self.limits)
         places = sorted({round(n) for n in np.linspace(1, len(genotypes), min(PLACES, len(genotypes)))})
@@ -70,17 +70,17 @@ class Ground:
             **{name: value if np.isfinite(value := getattr(verdict, name)) else None for name in ("igd", "igd_plus")},
             "best_accuracy": verdict.best_accuracy,
             "front": len(kept),
-            "score_share": None if points is None else hypervolume(points, REFERENCE) / self.best,
+            "score_share": None if points is None else unit_hypervolume(points) / self.best,
             **{f"limit_{i}": limit for i, limit in enumerate(self.limits, 1)},
             **{f"best_under_{i}": value for i, value in enumerate(best, 1)},
-            "ranges": ranges.share,
+            "ranges": float(np.mean(ranges)),
             "niches": niches.share,
             "judge": self.judge.source,
             "estimated": self.judge.estimated,
             "curve": [
                 [
                     n,
-                    None if points is None else hypervolume(points[:n], REFERENCE) / self.best,
+                    None if points is None else unit_hypervolume(points[:n]) / self.best,
                     self.judge.verdict(self.landscapes[scored_by].kept(genotypes[:n], self.scale)).share,
                 ]
                 for n in places
@@ -120,7 +120,7 @@ def work(plan: str, job: Job, stores: Path) -> Row:
     if not genotypes:
         raise LabError(f"{job.method} evaluated nothing.")
     return {
-        **{name: getattr(settings, name) for name in ("space", "objective")},
+        **{"space": settings.space, "objective": " and ".join(settings.objectives)},
         **{name: getattr(job, name) for name in ("dataset", "device", "method", "seed", "budget")},
         **ground.judged(genotypes, scored_by),
         **llm,
@@ -140,7 +140,7 @@ async def _search(plan: Plan, job: Job, ours: Ours, store: str) -> tuple[Row, li
                 space=plan.space,
                 dataset=job.dataset,
                 device=job.device,
-                objective=plan.objective,
+                objective=list(plan.objectives),
                 niches=ours.niches,
                 evaluations=job.budget,
                 seed=job.seed,

@@ -11,12 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from llmnas_agents.llm import model_of
 from llmnas_agents.operators import LANGUAGE, NO_KNOWLEDGE_BASE, OPERATORS, WITHOUT_NICHES
 from llmnas_mcp import __version__
+from llmnas_mcp import results as r
 from llmnas_mcp.baselines import METHODS, method_of
-from llmnas_mcp.devices import DEVICES, cost_of
+from llmnas_mcp.devices import DEVICES
 from llmnas_mcp.errors import LabError, UnknownNameError
 from llmnas_mcp.results import ScoredBy
+from llmnas_mcp.search.landscape import Landscape
 from llmnas_mcp.settings import Settings
-from llmnas_mcp.spaces import get_space
+from llmnas_mcp.spaces import dataset_shape, get_space
 
 ABLATIONS = ("no-partition", "no-knowledge-base", "no-llm", "no-zero-cost")
 DEFAULT = ("evolution", *(f"evolution+{name}" for name in ABLATIONS if name != "no-llm"), *METHODS)
@@ -77,7 +79,7 @@ class Plan(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     space: str = "nasbench201"
-    objective: str = "latency"
+    objective: str | Annotated[list[str], Field(min_length=1, max_length=2)] = "latency"
     datasets: list[str] = Field(["cifar10", "cifar100"], min_length=1)
     devices: list[str] = Field(list(DEVICES), min_length=1)
     methods: list[str] = Field(list(DEFAULT), min_length=1)
@@ -88,6 +90,12 @@ class Plan(BaseModel):
     model: str | None = None
     max_cost: Annotated[float, Field(ge=0)] | None = None
     max_tokens: Annotated[int, Field(ge=0)] | None = None
+
+    @property
+    def objectives(self) -> tuple[r.Objective, ...]:
+        """What is to be low beside a high score, by the names of these costs; `check` looks whether there are such."""
+        given = [self.objective] if isinstance(self.objective, str) else self.objective
+        return tuple(given)  # type: ignore[arg-type]
 
     def jobs(self) -> list[Job]:
         """Every run, those of one device together; what draws nothing is run once."""
@@ -112,14 +120,7 @@ class Plan(BaseModel):
                 method_of(method)
         for dataset in self.datasets:
             for device in self.devices:
-                cost_of(
-                    space,
-                    [space.parse(space.example)],
-                    device=device,
-                    dataset=dataset,
-                    objective=self.objective,  # type: ignore[arg-type]
-                    data=Settings().data,
-                )
+                Landscape(space, dataset_shape(dataset), device, self.objectives, Settings().data)
         asking = [own.operator for method in self.methods if (own := ours_of(method)) and own.operator in LANGUAGE]
         for operator in asking:
             model_of(operator, self.model)

@@ -43,7 +43,7 @@ def run_(
     limits: Annotated[
         str | None, typer.Option(metavar="MS,MS,...", help="Tell the best accuracy under these. Default: quartiles.")
     ] = None,
-    objective: Annotated[str | None, typer.Option(help="latency or energy.")] = None,
+    objective: Annotated[list[str] | None, typer.Option(help="latency, energy, ...; twice for two costs.")] = None,
     space: Annotated[str | None, typer.Option(help="The search space: see `llmnas spaces`; or FILE.py:CLASS.")] = None,
     model: Annotated[str | None, typer.Option(help="Of operators that ask one.")] = None,
     max_cost: Annotated[float | None, typer.Option(min=0, help="US dollars a run may cost.")] = None,
@@ -64,7 +64,7 @@ def run_(
     flags: dict[str, Any] = {name: [one.strip() for one in v.split(",")] for name, v in lists.items() if v is not None}
     single: dict[str, Any] = {
         "seeds": seeds,
-        "objective": objective,
+        "objective": objective or None,
         "space": space and known_name(space, keep=True),
         "model": model,
     }
@@ -199,16 +199,20 @@ def _table(compared: Comparison) -> Table:
         Column("operator", overflow="fold"),
         Column("designs", justify="right"),
         Column("bred in\ntheir place", justify="right"),
-        Column(f"{compared.objective}\nranges", justify="right"),
-        Column("most\nin one", justify="right"),
+        *(
+            Column(head, justify="right")
+            for name in compared.objectives
+            for head in (f"{name}\nranges", "most\nin one")
+        ),
         Column("niches", justify="right"),
         Column("most\nin one", justify="right"),
-        title=f"Coverage of {compared.space} on {compared.device}, {compared.dataset}",
+        title=f"Coverage of {compared.space}{f' on {compared.device}' if compared.device else ''}, {compared.dataset}",
         box=SIMPLE_HEAD,
     )
     for s in compared.searches:
         table.add_row(
-            Text(s.search_id), Text(s.operator), str(s.designs), str(s.bred), *_reached(s.ranges), *_reached(s.niches)
+            *(Text(s.search_id), Text(s.operator), str(s.designs), str(s.bred)),
+            *(text for own in (*s.ranges, s.niches) for text in _reached(own)),
         )
     return table
 

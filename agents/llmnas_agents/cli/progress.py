@@ -98,16 +98,20 @@ def front_table(front: dict[str, Any]) -> Table:
     points = sorted((p for p in front["front"] if not p["near"]), key=lambda point: -point["score"])
     step = max(1, -(-len(points) // MOST_LINES))
     chosen = points[::step]
-    unit = points[0]["unit"] if points else ""
+    costs = {p["architecture"]: p.get("costs") or {front["objective"]: p["cost"]} for p in points}
+    what = " and ".join(front["objectives"])
     shown = f"{len(chosen)} of {len(points)}" if step > 1 else str(len(points))
     table = Table(
         Column("architecture", overflow="fold", ratio=1),
         Column("niche", justify="right"),
         Column("score", justify="right"),
-        Column(f"{front['objective']} ({unit})", justify="right"),
+        *(
+            Column(f"{name} ({unit})", justify="right")
+            for name, unit in zip(front["objectives"], front["units"], strict=True)
+        ),
         Column("params (M)", justify="right"),
         title=f"Pareto front of {front['search_id']}: {shown} architectures",
-        caption=f"{front['objective']} from {', '.join(sorted({p['source'] for p in points})) or 'nothing yet'}",
+        caption=f"{what} from {', '.join(sorted({p['source'] for p in points})) or 'nothing yet'}",
         box=SIMPLE_HEAD,
     )
     for point in chosen:
@@ -115,7 +119,7 @@ def front_table(front: dict[str, Any]) -> Table:
             Text(point["short"] or point["architecture"]),
             str(point["niche"]),
             f"{point['score']:.4f}",
-            f"{point['cost']:.3f}",
+            *(f"{costs[point['architecture']][name]:.3f}" for name in front["objectives"]),
             f"{point['params_m']:.3f}",
         )
     return table

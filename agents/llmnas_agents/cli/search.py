@@ -15,7 +15,7 @@ from llmnas_agents.cli.shared import (
     AsJson,
     Dataset,
     Device,
-    Objective,
+    Objectives,
     Server,
     Space,
     Store,
@@ -41,7 +41,7 @@ def search(
     device: Device = None,
     space: Space = "nasbench201",
     dataset: Dataset = "cifar10",
-    objective: Objective = "latency",
+    objective: Objectives = ["latency"],  # noqa: B006 - typer shows it
     asked: Annotated[
         str, typer.Option("--operator", help="Who searches: evolution, claude, local, plain-prompt, latency-prompt.")
     ] = "evolution",
@@ -53,10 +53,11 @@ def search(
     rounds: Annotated[int | None, typer.Option(help="Stop after so many. Default: when the budget is used.")] = None,
     offspring: Annotated[int, typer.Option(help="Per niche and round, on average.")] = 6,
     evaluations: Annotated[int, typer.Option(help="Budget of scored architectures.")] = 400,
-    max_latency: Annotated[float | None, typer.Option(help="Limit in ms that holds in the front.")] = None,
-    max_energy: Annotated[float | None, typer.Option(help="Limit in mJ, with --objective energy.")] = None,
-    max_macs: Annotated[float | None, typer.Option(help="Limit on MACs in millions, in any search.")] = None,
-    max_params: Annotated[float | None, typer.Option(help="Limit on parameters in millions, in any search.")] = None,
+    max_latency: Annotated[float | None, typer.Option(help="Limit in ms; a limit may be on any cost.")] = None,
+    max_energy: Annotated[float | None, typer.Option(help="Limit in mJ.")] = None,
+    max_memory: Annotated[float | None, typer.Option(help="Limit on the peak of memory in MB.")] = None,
+    max_macs: Annotated[float | None, typer.Option(help="Limit on MACs in millions.")] = None,
+    max_params: Annotated[float | None, typer.Option(help="Limit on parameters in millions.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same front.")] = 0,
     no_partition: Annotated[bool, typer.Option("--no-partition", help="Ablation: one niche.")] = False,
     no_knowledge_base: Annotated[bool, typer.Option("--no-knowledge-base", help="Ablation: no rules.")] = False,
@@ -71,8 +72,9 @@ def search(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search for the Pareto front of zero-cost score against latency, energy, MACs or parameters."""
-    limits = _limits(objective, {"latency": max_latency, "energy": max_energy, "macs": max_macs, "params": max_params})
+    """Search for the Pareto front of zero-cost score against one cost or two: latency, energy, MACs, ..."""
+    most = {"latency": max_latency, "energy": max_energy, "memory": max_memory, "macs": max_macs, "params": max_params}
+    limits = _limits(most)
     _check_folder(out_dir)
     if no_partition and niches not in (None, 1):
         raise LabError(f"--no-partition is one niche, --niches {niches} are more: leave one of them out.")
@@ -175,7 +177,7 @@ def searches(
             line.search_id,
             line.device or "",
             line.dataset,
-            line.objective,
+            ", ".join(line.objectives),
             line.operator,
             str(line.seed),
             f"{line.used}/{line.evaluations}",
@@ -186,19 +188,12 @@ def searches(
         out.print(f"{len(found.searches)} of {found.total}; more with --limit")
 
 
-def _limits(objective: str, given: dict[str, float | None]) -> dict[str, float | None]:
-    """The limits of a search as start_search takes them; the laboratory checks the objective's name."""
+def _limits(given: dict[str, float | None]) -> dict[str, float | None]:
+    """The limits of a search as start_search takes them."""
     for name, limit in given.items():
         if limit is not None and not 0 < limit < math.inf:
             raise LabError(f"--max-{name} {limit} is out of range: choose a positive number, or leave it out.")
-    for name in ("latency", "energy"):
-        if given[name] is not None and name != objective:
-            raise LabError(
-                f"--max-{name} is a limit on the objective: with --objective {objective} use --max-{objective}."
-            )
-    # A limit on counts holds in any search; of the objective itself it is as good as max_cost.
-    most = given[objective] if objective in ("latency", "energy") else None
-    return {"max_cost": most, "max_macs": given["macs"], "max_params": given["params"]}
+    return {f"max_{name}": limit for name, limit in given.items()}
 
 
 def _check_language(operator: str, language: dict[str, Any]) -> None:

@@ -21,7 +21,13 @@ err = Console(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=
 Device = Annotated[str | None, typer.Option(help="See `llmnas devices`; none for the objectives macs and params.")]
 Dataset = Annotated[str, typer.Option(help="One of the space's (see `llmnas spaces`), or an imported one.")]
 Space = Annotated[str, typer.Option(help="The search space: see `llmnas spaces`; or your own, FILE.py:CLASS.")]
-Objective = Annotated[str, typer.Option(help="latency or energy on the device, or macs or params.")]
+Objective = Annotated[str, typer.Option(help="latency, energy or memory on the device, or macs or params.")]
+Objectives = Annotated[
+    list[str],
+    typer.Option(
+        "--objective", help="latency, energy or memory on the device, or macs or params; twice for two costs."
+    ),
+]
 Server = Annotated[
     str | None, typer.Option(help="A laboratory elsewhere: a URL, or 'stdio'. Default: in this process.")
 ]
@@ -50,8 +56,8 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
         try:
             return await work
         finally:
-            if next(presses) == 0:
-                signal.signal(signal.SIGINT, asyncios)
+            # Python gives all handlers up while it ends, but what is ignored stays ignored.
+            signal.signal(signal.SIGINT, asyncios if next(presses) == 0 else signal.SIG_IGN)
 
     return asyncio.run(guarded())
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, field_validator
 
+from llmnas_mcp import results as r
+
 MOST_EDITS = 6
 MOST_DESIGNS = 30  # that one answer has room for; what a share has beyond is bred
 
@@ -42,7 +44,7 @@ class Edit(Answer):
     rule_id: str | None = Field(max_length=40, description="null to add")
     statement: Line = Field(max_length=200, description="one sentence")
     pattern: list[Choice] = Field(max_length=3)
-    target: Literal["score", "cost"]
+    target: r.Target
     effect: float | None = Field(ge=-1e6, le=1e6)
     confidence: float = Field(ge=0, le=1)
     evidence: list[int] = Field(max_length=4, description="numbers of members")
@@ -77,11 +79,12 @@ class Design(Answer):
 
 
 @lru_cache(maxsize=256)
-def reasoning_of(positions: tuple[str, ...], values: tuple[str, ...]) -> type[Reasoning]:
+def reasoning_of(positions: tuple[str, ...], values: tuple[str, ...], targets: tuple[str, ...]) -> type[Reasoning]:
     """The schema of edits: the same in every call, for a provider's cache holds a schema too."""
     one_of: Any = Literal  # made of values only known here
     choice: Any = create_model("Where", __base__=Choice, position=(one_of[positions], ...), value=(one_of[values], ...))
-    edit: Any = create_model("Change", __base__=Edit, pattern=(list[choice], Field(max_length=3)))
+    pattern: Any = (list[choice], Field(max_length=3))
+    edit: Any = create_model("Change", __base__=Edit, pattern=pattern, target=(one_of[targets], ...))
     return create_model("Reasoning", __base__=Reasoning, edits=(list[edit], Field(max_length=MOST_EDITS)))
 
 

@@ -14,7 +14,7 @@ from llmnas_agents.llm.base import Prompt
 from llmnas_agents.llm.correspondent import Correspondent
 from llmnas_agents.operators.answers import MOST_DESIGNS, MOST_EDITS, Design, Edit, Reasoning, design_of, reasoning_of
 from llmnas_agents.operators.base import Operator
-from llmnas_agents.operators.written import positions_of, values_of
+from llmnas_agents.operators.written import positions_of, targets_of, values_of
 from llmnas_agents.prompts import MOST_PARENTS, one_line
 from llmnas_mcp import results as r
 
@@ -44,7 +44,7 @@ class LanguageOperator(Operator):
         if not mined.results_used:
             return []
         prompt = Prompt(await self.shared(lab, brief), prompts.reason(brief, mined, round_, MOST_EDITS))
-        answer = reasoning_of(positions_of(brief), values_of(brief))
+        answer = reasoning_of(positions_of(brief), values_of(brief), targets_of(brief))
 
         async def check(found: Reasoning) -> tuple[str | None, int]:
             unknown = [f"{e.statement}: {problem}" for e in found.edits if (problem := _unknown(e.evidence, brief))]

@@ -40,11 +40,11 @@ class PlainPromptOperator(LanguageOperator):
 
 
 class LatencyPromptOperator(PlainPromptOperator):
-    """Asked across targets of cost, spread evenly over the space's range on a log scale."""
+    """Asked across targets of the first cost, spread evenly over the space's range on a log scale."""
 
     async def task(self, lab: LaboratoryClient, brief: r.Brief, count: int) -> str:
         """See PlainPromptOperator."""
         search = await lab.get_search(brief.search_id)
-        high = min(search.cost_high, brief.max_cost or search.cost_high)
-        low = max(search.cost_low, 1e-3 * high)
+        high = min(search.cost_high[0], brief.limits.get(brief.objectives[0], search.cost_high[0]))
+        low = max(search.cost_low[0], 1e-3 * high)
         return prompts.latency(brief, np.geomspace(low, high, count).tolist())

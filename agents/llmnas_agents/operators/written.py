@@ -12,6 +12,11 @@ def positions_of(brief: r.Brief) -> tuple[str, ...]:
     return tuple(position for choice in brief.choices for position in choice.positions)
 
 
+def targets_of(brief: r.Brief) -> tuple[str, ...]:
+    """What rules may be about in a brief's search."""
+    return ("score", "cost") if len(brief.objectives) == 1 else ("score", *brief.objectives)
+
+
 def values_of(brief: r.Brief) -> tuple[str, ...]:
     """All values that may stand at some position."""
     return tuple(dict.fromkeys(value for choice in brief.choices for value in choice.values))

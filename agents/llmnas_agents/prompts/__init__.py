@@ -40,7 +40,9 @@ def reason(brief: r.Brief, effects: r.Effects, round_: int, most: int) -> str:
 def design(brief: r.Brief, round_: int, count: int) -> str:
     """What is known of a niche, and the task to design `count` architectures for it."""
     gaps = [
-        f"{g.cost_from:.4g} to {g.cost_to:.4g}, {g.score_from:.3f} to {g.score_to:.3f}" for g in brief.gaps[:MOST_GAPS]
+        f"{f'{g.objective} ' * (len(brief.objectives) > 1)}{g.cost_from:.4g} to {g.cost_to:.4g},"
+        f" {g.score_from:.3f} to {g.score_to:.3f}"
+        for g in brief.gaps[:MOST_GAPS]
     ]
     return _fill(
         "design",
@@ -64,7 +66,7 @@ def latency(brief: r.Brief, targets: Iterable[float]) -> str:
         "latency",
         goal=brief.goal,
         count=len(aims),
-        unit=brief.unit,
+        unit=brief.units[0],
         targets=_lines(aims),
         tried=_lines(brief.tried[-MOST_TRIED:]),
     )
@@ -82,16 +84,19 @@ def choose_changes(brief: r.Brief, count: int) -> str:
 
 
 def _limits(brief: r.Brief) -> str:
-    limits = (
-        (brief.max_cost, f"cost at most {{:g}} {brief.unit}"),
-        (brief.max_params, "at most {:g} million parameters"),
-        (brief.max_macs, "at most {:g} million MACs"),
-    )
-    return "".join(f", {told.format(limit)}" for limit, told in limits if limit is not None)
+    only = brief.objectives[0] if len(brief.objectives) == 1 else None
+    told = {
+        **{"latency": "a latency of at most {:g} ms", "energy": "an energy of at most {:g} mJ"},
+        **{"memory": "at most {:g} MB of memory", "params": "at most {:g} million parameters"},
+        "macs": "at most {:g} million MACs",
+    }
+    if only in ("latency", "energy", "memory"):
+        told[only] = f"cost at most {{:g}} {brief.units[0]}"
+    return "".join(f", {text.format(brief.limits[name])}" for name, text in told.items() if name in brief.limits)
 
 
 def _niche(brief: r.Brief, round_: int | None = None, parents: int = MOST_PARENTS) -> dict[str, object]:
-    shown = [f"{m.architecture} score {m.score:.4f}, cost {m.cost:.4g}" for m in brief.parents[:parents]]
+    shown = [f"{m.architecture} score {m.score:.4f}, {_costs(m)}" for m in brief.parents[:parents]]
     return {
         "round": round_,
         "limit": _limits(brief),
@@ -99,9 +104,14 @@ def _niche(brief: r.Brief, round_: int | None = None, parents: int = MOST_PARENT
         "low_m": f"{brief.params_low_m:.4g}",
         "high_m": f"{brief.params_high_m:.4g}",
         "goal": brief.goal,
-        "unit": brief.unit,
+        "unit": " and ".join(brief.units),
         "parents": _numbered(shown),
     }
+
+
+def _costs(member: r.MemberInfo) -> str:
+    several = [f"{name} {cost:.4g}" for name, cost in member.costs.items()]
+    return ", ".join(several) or f"cost {member.cost:.4g}"
 
 
 def _effect(effect: r.Effect) -> str:
@@ -110,9 +120,10 @@ def _effect(effect: r.Effect) -> str:
 
 
 def _rules(brief: r.Brief, ids: bool = False, most: int = MOST_RULES) -> str:
-    """Rules of most confidence and effect, on score and on cost by turns: their effects are not of one scale."""
+    """Rules of most confidence and effect, on score and on costs by turns: their effects are not of one scale."""
     by_weight = sorted(brief.rules, key=lambda rule: -rule.confidence * abs(rule.effect or 0.0))
-    of = [[rule for rule in by_weight if rule.target == target] for target in ("score", "cost")]
+    targets = dict.fromkeys(["score", "cost", *(rule.target for rule in by_weight)])
+    of = [[rule for rule in by_weight if rule.target == target] for target in targets]
     chosen = [rule for pair in zip_longest(*of) for rule in pair if rule is not None][:most]
     lines = []
     for rule in chosen:

@@ -44,6 +44,3 @@ function drawValues() {
   const places = positions.length > FEW ? `${positions[0]} to ${positions[positions.length - 1]}` : positions.join(", ");
   at("operations").replaceChildren(`In drawn networks a bar for each position, ${places}; the higher, the later in the list of its values.`, ...(ALIKE ? swatches : []));
 }
-
-const drawNetwork = GRAPH ? drawCell : drawChain;
-const drawLegend = GRAPH ? drawOperations : drawValues;

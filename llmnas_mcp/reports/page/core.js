@@ -6,15 +6,33 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const ledger = JSON.parse(document.getElementById("ledger").textContent);
 const M = data.members;
 const SVG = "http://www.w3.org/2000/svg";
-const unit = data.search.unit;
+const objectives = data.search.objectives; // of the costs, in their order: {id, name, unit, limit, on_device}
 const SCORE = data.search.scored_by === "params" ? "number of parameters" : "zero-cost score";
-const costs = [...M.cost, ...(data.exact ?? []).map(([cost]) => cost)];
 const onFront = data.front.filter((point) => !point.near).map((point) => point.member);
 const nearFront = data.front.filter((point) => point.near).map((point) => point.member);
 const accuracyOf = new Map(data.front.map((point) => [point.member, point]));
 
-// range: [low, high] of cost, or null; hidden: layers of the figure; shown: front, near or all; chosen: a member.
-const state = { range: null, hidden: new Set(), shown: "front", sort: ["cost", 1], room: 50, chosen: null };
+// pair: what the figure is of, by number of the cost, one beyond the last is the score; range: [low, high] of its x, or
+// null; hidden: layers of the figure; shown: front, near or all; chosen: a member.
+const state = { pair: [0, objectives.length], range: null, hidden: new Set(), shown: "front", sort: ["cost-0", 1], room: 50, chosen: null };
+
+// A member's cost by number, or its score.
+function value(axis, member) {
+  return axis === objectives.length ? M.score[member] : M.costs[axis][member];
+}
+
+// The same of a point [score, costs].
+function valueOf(axis, point) {
+  return axis === objectives.length ? point[0] : point[axis + 1];
+}
+
+function costNames() {
+  return objectives.map(({ name }) => name).join(" and ");
+}
+
+function axisLabel({ name, unit, on_device }) {
+  return `${name}${on_device ? ` on ${data.search.device_title}` : ""} (${unit})`;
+}
 
 function at(id) {
   return document.getElementById(id);
@@ -55,8 +73,12 @@ function score(value) {
   return value.toFixed(4);
 }
 
-function cost(value) {
-  return `${number(value, 4)} ${unit}`;
+function cost(axis, amount) {
+  return `${number(amount, 4)} ${objectives[axis].unit}`;
+}
+
+function costsOf(member) {
+  return objectives.map((_, axis) => cost(axis, M.costs[axis][member])).join(", ");
 }
 
 function millions(params) {
@@ -83,9 +105,13 @@ function caption(id, title, ...rest) {
   at(id).replaceChildren(make("b", {}, title), " ", ...rest);
 }
 
-function costError(member) {
-  const [source, error] = M.sources[M.source[member]];
-  return [source, error === null ? "measured" : `±${percent(error)}`];
+// Of each cost of a member: where it comes from, and how far it may be off.
+function costErrors(member) {
+  return M.sources[M.source[member]].map(([source, error], axis) => [source, error !== null ? `±${percent(error)}` : objectives[axis].on_device ? "measured" : "exact"]);
+}
+
+function sourceText(member) {
+  return [...new Set(costErrors(member).map((both) => both.join(", ")))].join("; ");
 }
 
 let silence;

@@ -36,7 +36,9 @@ function drawCurves() {
 }
 
 function drawCoverage() {
-  const { niches, edges, ranges, space } = data.coverage;
+  const { niches } = data.coverage;
+  const { edges, counts: ranges, space } = data.coverage.ranges[state.pair[0]];
+  const { name: costName, unit } = objectives[state.pair[0]];
   const listed = niches.every((niche) => niche.size !== null);
   const evaluated = d3.sum(niches, (niche) => niche.members);
   const name = (niche, i) => `${i}: ${(niche.low / 1e6).toFixed(2)}–${(niche.high / 1e6).toFixed(2)} M`;
@@ -67,10 +69,10 @@ function drawCoverage() {
     marginTop: 26,
     marginBottom: 42,
     ariaLabel: "Ranges of cost that were reached",
-    x: { label: `${data.search.objective} (${unit}) →` },
+    x: { label: `${costName} (${unit}) →` },
     y: { label: "↑ part of the networks", tickFormat: "%", grid: true },
     marks: [...(space ? [bars(space, { fill: "var(--line)", inset: 0 })] : []), bars(ranges, { fill: "var(--niche-0)", insetLeft: 5, insetRight: 5 })],
   });
-  caption("ranges-caption", `Figure 4. Ranges of ${data.search.objective}.`, `${ranges.filter(Boolean).length} of ${ranges.length} reached. Blue: evaluated networks${space ? "; grey: all that can run within the limits" : ""}.`);
-  asTable("ranges-plot", `Ranges of ${data.search.objective}`, [`from (${unit})`, `to (${unit})`, "evaluated", ...(space ? ["can run"] : [])], ranges.map((count, i) => [number(edges[i], 4), number(edges[i + 1], 4), String(count), ...(space ? [space[i].toLocaleString("en")] : [])]));
+  caption("ranges-caption", `Figure 4. Ranges of ${costName}.`, `${ranges.filter(Boolean).length} of ${ranges.length} reached. Blue: evaluated networks${space ? "; grey: all that can run within the limits" : ""}.`);
+  asTable("ranges-plot", `Ranges of ${costName}`, [`from (${unit})`, `to (${unit})`, "evaluated", ...(space ? ["can run"] : [])], ranges.map((count, i) => [number(edges[i], 4), number(edges[i + 1], 4), String(count), ...(space ? [space[i].toLocaleString("en")] : [])]));
 }

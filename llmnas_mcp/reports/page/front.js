@@ -1,5 +1,5 @@
 "use strict";
-// The main figure: every network by cost and score, with a strip below it to brush a range of cost.
+// The main figure: every network by a cost and the score, or by both costs, with a strip below to brush a range of cost.
 
 let field; // the drawn plot, with its scales
 let brush;
@@ -51,32 +51,36 @@ function drawFront() {
   const width = Math.max(280, host.clientWidth);
   const height = Math.round(Math.min(560, Math.max(300, width * 0.56)));
   const margins = { marginLeft: 46, marginRight: 14, marginTop: 26, marginBottom: 42 };
-  const limit = data.search.max_cost;
-  const x = { domain: d3.extent([...costs, ...(limit === null ? [] : [limit])]), nice: true, label: `${data.search.objective} on ${data.search.device_title} (${unit}) →` };
-  const members = d3.range(M.cost.length);
+  const [across, up] = state.pair;
+  const byScore = up === objectives.length;
+  const limits = state.pair.map((axis) => objectives[axis]?.limit ?? null);
+  const members = d3.range(M.score.length);
+  const span = (axis, limit) => d3.extent([...members.map((i) => value(axis, i)), ...(data.exact ?? []).map((p) => valueOf(axis, p)), ...(limit === null ? [] : [limit])]);
   const steps = (points, options) => Plot.line(points, { x: (p) => p[0], y: (p) => p[1], curve: "step-after", ...options });
-  const dots = (of, options) => Plot.dot(of, { x: (i) => M.cost[i], y: (i) => M.score[i], ...options });
-  const place = (i) => [M.cost[i], M.score[i]];
+  const dots = (of, options) => Plot.dot(of, { x: (i) => value(across, i), y: (i) => value(up, i), ...options });
+  const place = (i) => [value(across, i), value(up, i)];
+  const best = data.exact?.map((p) => [valueOf(across, p), valueOf(up, p)]);
   field = Plot.plot({
     width,
     height,
     ...margins,
     style: { fontSize: "12px", background: "none" },
-    ariaLabel: "Networks by cost and score",
+    ariaLabel: byScore ? "Networks by cost and score" : "Networks by both costs",
     ariaDescription: `${data.answer} The table below has the same networks.`,
-    x: { ...x, grid: true },
-    y: { label: `↑ ${SCORE} (rank in the space)`, grid: true },
+    x: { domain: span(across, limits[0]), nice: true, label: `${axisLabel(objectives[across])} →`, grid: true },
+    y: byScore ? { label: `↑ ${SCORE} (rank in the space)`, grid: true } : { domain: span(up, limits[1]), nice: true, label: `↑ ${axisLabel(objectives[up])}, lower is better`, grid: true },
     marks: [
-      limit === null ? null : Plot.ruleX([limit], { stroke: "var(--niche-5)", strokeDasharray: "2 3" }),
+      limits[0] === null ? null : Plot.ruleX([limits[0]], { stroke: "var(--niche-5)", strokeDasharray: "2 3" }),
+      limits[1] === null ? null : Plot.ruleY([limits[1]], { stroke: "var(--niche-5)", strokeDasharray: "2 3" }),
       ...data.baselines.map((baseline, i) =>
-        Plot.dot(baseline.front, { x: (p) => p[1], y: (p) => p[0], symbol: "times", r: 3.2, stroke: baselineColour(i), strokeOpacity: 0.8, className: `layer-baseline-${i}` }),
+        Plot.dot(baseline.front, { x: (p) => valueOf(across, p), y: (p) => valueOf(up, p), symbol: "times", r: 3.2, stroke: baselineColour(i), strokeOpacity: 0.8, className: `layer-baseline-${i}` }),
       ),
       ...data.coverage.niches.map((_, niche) =>
         dots(members.filter((i) => M.niche[i] === niche), { r: 2.6, fill: nicheColour(niche), fillOpacity: 0.7, symbol: niche < 7 ? "circle" : "square", className: `layer-niche-${niche}` }),
       ),
-      data.exact ? steps(data.exact, { stroke: "var(--quiet)", strokeDasharray: "4 3", strokeWidth: 1.4, className: "layer-exact" }) : null,
+      best ? steps(stairs(best, byScore), { stroke: "var(--quiet)", strokeDasharray: "4 3", strokeWidth: 1.4, className: "layer-exact" }) : null,
       dots(nearFront, { r: 4.6, stroke: "currentColor", strokeWidth: 0.7, className: "layer-near" }),
-      steps(onFront.map(place), { stroke: "currentColor", strokeWidth: 1.4, className: "layer-front" }),
+      steps(stairs(onFront.map(place), byScore), { stroke: "currentColor", strokeWidth: 1.4, className: "layer-front" }),
       dots(onFront, { r: 3.8, fill: "currentColor", stroke: "var(--paper)", strokeWidth: 0.8, className: "layer-front" }),
     ],
   });
@@ -99,15 +103,49 @@ function drawFront() {
   showRange();
 }
 
+// Of points those that are best in the two axes alone, by rising first; higher is better for a score, lower for a cost.
+function stairs(points, byScore) {
+  const better = (a, b) => (byScore ? a > b : a < b);
+  const kept = [];
+  for (const point of points.toSorted((a, b) => a[0] - b[0] || (byScore ? b[1] - a[1] : a[1] - b[1]))) {
+    if (!kept.length || better(point[1], kept.at(-1)[1])) kept.push(point);
+  }
+  return kept;
+}
+
+// Which two of costs and score the figure is of, where there is a choice.
+function drawPairs() {
+  const host = at("pairs");
+  host.hidden = objectives.length < 2;
+  if (host.hidden) return;
+  const pairs = [...objectives.map((_, axis) => [axis, objectives.length]), [0, 1]];
+  const name = (axis) => objectives[axis]?.name ?? "score";
+  host.replaceChildren(
+    ...pairs.map((pair) =>
+      button(pair.map(name).join(" and "), () => {
+        state.pair = pair;
+        state.range = null;
+        drawPairs();
+        host.children[pairs.indexOf(pair)].focus(); // the button that was pressed is another now
+        drawFront();
+        drawCoverage();
+        drawTable();
+      }, { "aria-pressed": String(pair) === String(state.pair) }),
+    ),
+  );
+  document.querySelector(".unit").textContent = objectives[state.pair[0]].unit;
+}
+
 function drawStrip(width, { marginLeft, marginRight }) {
   const scale = field.scale("x");
   const height = 44;
-  const ticks = M.cost.map((value) => `M${scale.apply(value).toFixed(1)},8v${height - 24}`).join("");
+  const { name } = objectives[state.pair[0]];
+  const ticks = M.costs[state.pair[0]].map((value) => `M${scale.apply(value).toFixed(1)},8v${height - 24}`).join("");
   const strip = makeSvg(
     "svg",
-    { class: "strip", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Drag here to choose a range of ${data.search.objective}; the two fields below do the same` },
+    { class: "strip", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Drag here to choose a range of ${name}; the two fields below do the same` },
     makeSvg("path", { d: ticks, stroke: "currentColor", "stroke-opacity": 0.25, "stroke-width": 1 }),
-    makeSvg("text", { x: marginLeft, y: height - 1, fill: "var(--quiet)", "font-size": 12 }, `drag to choose a range of ${data.search.objective}`),
+    makeSvg("text", { x: marginLeft, y: height - 1, fill: "var(--quiet)", "font-size": 12 }, `drag to choose a range of ${name}`),
   );
   brush = d3
     .brushX()
@@ -127,7 +165,8 @@ function setRange(range) {
 }
 
 function inRange(member) {
-  return state.range === null || (M.cost[member] >= state.range[0] && M.cost[member] <= state.range[1]);
+  const amount = value(state.pair[0], member);
+  return state.range === null || (amount >= state.range[0] && amount <= state.range[1]);
 }
 
 function showRange() {
@@ -158,10 +197,10 @@ function hover(event) {
   const over = new Set(onFront);
   let found = null;
   let best = 32 ** 2;
-  for (let i = 0; i < M.cost.length; i++) {
+  for (let i = 0; i < M.score.length; i++) {
     if (!inRange(i) || (state.hidden.has(`niche-${M.niche[i]}`) && !special.has(i))) continue;
     const closer = over.has(i) ? 2 ** 2 : 0; // pixels
-    const away = (xs.apply(M.cost[i]) - x) ** 2 + (ys.apply(M.score[i]) - y) ** 2 - closer;
+    const away = (xs.apply(value(state.pair[0], i)) - x) ** 2 + (ys.apply(value(state.pair[1], i)) - y) ** 2 - closer;
     if (away < best) [found, best] = [i, away];
   }
   showTip(found);
@@ -175,17 +214,17 @@ function showTip(member, near = null) {
   tip.hidden = member === null;
   spot.setAttribute("visibility", member === null ? "hidden" : "visible");
   if (member === null) return;
-  const [x, y] = [field.scale("x").apply(M.cost[member]), field.scale("y").apply(M.score[member])];
+  const [x, y] = ["x", "y"].map((name, i) => field.scale(name).apply(value(state.pair[i], member)));
   fill(spot, { cx: x, cy: y }, []);
   if (near) {
     tip.hidden = true; // who reads the table has all this in the row
     return;
   }
-  const [source, error] = costError(member);
+  const errors = costErrors(member);
   const facts = [
     ["score", score(M.score[member])],
-    [data.search.objective, `${cost(M.cost[member])}, ${error}`],
-    ["source", source],
+    ...objectives.map(({ name }, axis) => [name, `${cost(axis, M.costs[axis][member])}, ${errors[axis][1]}`]),
+    ["source", [...new Set(errors.map(([source]) => source))].join(", ")],
     ["niche", `${M.niche[member]}, ${millions(M.params[member])} parameters`],
     ["rank", M.rank[member] === 1 ? "1, on the front" : `${M.rank[member]} of ${d3.max(M.rank)}`],
     ["found", `as number ${member + 1}, in round ${M.round[member]}`],

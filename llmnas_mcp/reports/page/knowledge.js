@@ -4,7 +4,7 @@
 function effectText({ effect, target }) {
   if (effect === null) return "";
   const sign = effect > 0 ? "+" : "−";
-  return `${sign}${number(Math.abs(effect), 2)}${target === "cost" ? ` ${unit}` : ""}`;
+  return `${sign}${number(Math.abs(effect), 2)}${target === "score" ? "" : ` ${(objectives.find(({ id }) => id === target) ?? objectives[0]).unit}`}`;
 }
 
 function evidenceOf(writing) {

@@ -36,7 +36,7 @@ function drawLineage(member) {
   const [width, height] = [columns.length * (cell + gap) - gap + 8, 26 + rows * (tall + 30)];
   const where = new Map();
   columns.forEach(([, of], column) => {
-    of.sort((a, b) => d3.ascending(M.cost[a], M.cost[b]));
+    of.sort((a, b) => d3.ascending(M.costs[0][a], M.costs[0][b]));
     of.forEach((i, row) => where.set(i, [4 + column * (cell + gap), 26 + (rows - of.length) * (tall + 30) / 2 + row * (tall + 30)]));
   });
   const links = family.flatMap((child) =>
@@ -56,16 +56,16 @@ function drawLineage(member) {
     return makeSvg("g", { "data-member": i },
       makeSvg("rect", { x, y, width: cell, height: tall, rx: 6, fill: "var(--paper)", stroke: i === member ? "var(--ink)" : nicheColour(M.niche[i]), "stroke-width": i === member ? 2 : 1 }),
       drawn,
-      makeSvg("text", { x: x + cell / 2, y: y + tall + 14, "text-anchor": "middle", "font-size": 12, fill: "currentColor" }, `${score(M.score[i])}, ${cost(M.cost[i])}`));
+      makeSvg("text", { x: x + cell / 2, y: y + tall + 14, "text-anchor": "middle", "font-size": 12, fill: "currentColor" }, `${score(M.score[i])}, ${costsOf(i)}`));
   });
   const picture = makeSvg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": `Lineage of ${M.architecture[member]}`, style: "max-width:none" }, links, heads, nodes);
   at("lineage-plot").replaceChildren(picture);
   at("lineage-plot").scrollLeft = width;
   const more = left ? ` The nearest ${MOST_ANCESTORS} are shown; ${left.toLocaleString("en")} more came before these.` : "";
   const seeds = family.filter((i) => !M.parents[i].some((parent) => typeof parent === "number")).length;
-  caption("lineage-caption", "Figure 5. Lineage.", make("code", {}, architecture(member)), ` (${score(M.score[member])}, ${cost(M.cost[member])}) goes back to ${plural(seeds, "seed")} through ${plural(family.length - 1, "ancestor")}. Edges that no parent had are shadowed. “Lineage” in the table shows another network's.${more}`);
-  asTable("lineage-plot", "Lineage, the newest first", ["network", "architecture", "round", "made by", "of", "reason", "score", data.search.objective],
-    family.toSorted((a, b) => b - a).map((i) => [nameOf(i), make("code", {}, architecture(i)), String(M.round[i]), M.operator[i], M.parents[i].map(nameOf).join(" and "), reasonOf(i), score(M.score[i]), cost(M.cost[i])]));
+  caption("lineage-caption", "Figure 5. Lineage.", make("code", {}, architecture(member)), ` (${score(M.score[member])}, ${costsOf(member)}) goes back to ${plural(seeds, "seed")} through ${plural(family.length - 1, "ancestor")}. Edges that no parent had are shadowed. “Lineage” in the table shows another network's.${more}`);
+  asTable("lineage-plot", "Lineage, the newest first", ["network", "architecture", "round", "made by", "of", "reason", "score", costNames()],
+    family.toSorted((a, b) => b - a).map((i) => [nameOf(i), make("code", {}, architecture(i)), String(M.round[i]), M.operator[i], M.parents[i].map(nameOf).join(" and "), reasonOf(i), score(M.score[i]), costsOf(i)]));
 }
 
 function goToLineage(member) {

@@ -17,9 +17,9 @@ function drawWords() {
     const random = t.random == null ? "" : `; random networks, as many: ${percent(t.random)}`;
     at("truth").textContent = `${of}, the front reaches ${percent(t.share)} of the best hypervolume${random}. Its most accurate network: ${t.error == null ? "" : "about "}${t.best_accuracy.toFixed(2)} %.${t.error != null ? " Estimates are a little too kind to most searches." : ""}`;
   }
-  document.querySelector(".unit").textContent = unit;
-  caption("front-caption", "Figure 1. All evaluated networks.", `Solid line: the front, which no other network beats in both score and ${s.objective}. Rings: networks that the errors of these may have kept off it. ${data.exact ? "Dashed: the front of all architectures of the space under the same scores. " : ""}${s.max_cost === null ? "" : `Dotted: the limit of ${number(s.max_cost)} ${unit}. `}Point at a network to see its ${GRAPH ? "cell" : "positions"}; click to copy it.`);
-  document.querySelector("#table caption").append(make("span", {}, make("b", {}, "Table 1."), ` Networks with their score (up) and ${s.objective} (down). The architecture is a button that copies it. Rank 1 is the front, 2 the front of the rest, and so on.${M.sources.length === 1 ? ` Source of the ${s.objective}: ${costError(0).join(", ")}.` : ""}`));
+  document.querySelector(".unit").textContent = objectives[0].unit;
+  caption("front-caption", "Figure 1. All evaluated networks.", `Solid line: the front, which no other network beats in both score and ${costNames()}. Rings: networks that the errors of these may have kept off it. ${data.exact ? "Dashed: the front of all architectures of the space under the same scores. " : ""}${objectives.filter(({ limit }) => limit !== null).map(({ limit, unit }) => `Dotted: the limit of ${number(limit)} ${unit}. `).join("")}Point at a network to see its ${GRAPH ? "cell" : "positions"}; click to copy it.`);
+  document.querySelector("#table caption").append(make("span", {}, make("b", {}, "Table 1."), ` Networks with their score (up) and ${costNames()} (down). The architecture is a button that copies it. Rank 1 is the front, 2 the front of the rest, and so on.${M.sources.length === 1 ? ` Source of the ${costNames()}: ${sourceText(0)}.` : ""}`));
 }
 
 function drawFacts() {
@@ -44,8 +44,9 @@ function drawFacts() {
     ["Search", s.search_id],
     ["Space", `${data.space.title}; ${data.space.source}`],
     ["Dataset", s.dataset],
-    ["Device", `${s.device_title} (${s.device})`],
-    ["Objective", `${s.objective} (${unit})${s.max_cost === null ? "" : `, at most ${number(s.max_cost)}`}`],
+    ["Device", s.device && `${s.device_title} (${s.device})`],
+    ["Objective", objectives.map(({ name, unit, limit }) => `${name} (${unit})${limit === null ? "" : `, at most ${number(limit)}`}`).join("; ")],
+    ["Limits", s.limits.join("; ") || null],
     ["Operator", `${s.operator}, ${s.offspring} offspring for each niche and round${s.rounds === null ? "" : `, at most ${plural(s.rounds, "round")}`}`],
     ["Seed", String(s.seed)],
     ["Niches", String(data.coverage.niches.length)],
@@ -56,9 +57,12 @@ function drawFacts() {
   facts("meaning", [
     ["Score", `The network's rank in the space, from 0 to 1, by ${s.scored_by === "params" ? "its number of parameters, for comparison" : `proxies computed at initialisation (${M.score_sources.join(", ") || "none yet"})`}. It is not an accuracy: train what you choose.`],
     ["Its worth", s.scored_by === "params" ? null : worth ? `Spearman's rank correlation with accuracy after training, over the whole space: ${worth}. Accuracies: ${data.worth.source}.` : "Not known: no accuracies were published for this dataset."],
-    [s.objective, M.sources.map(([name, error]) => `${name} (${error === null ? "measured" : `median relative error ${percent(error)}`})`).join(", ") || "nothing yet"],
+    ...objectives.map(({ name, on_device }, axis) => {
+      const known = M.sources.map((each) => each[axis]).map(([source, error]) => `${source} (${error !== null ? `median relative error ${percent(error)}` : on_device ? "measured" : "exact"})`);
+      return [name, [...new Set(known)].join(", ") || "nothing yet"];
+    }),
     ["Within error", "Networks that would be on the front with 0.005 more score, or with a cost lower by its error."],
-    ["Hypervolume", `The share of the square of scaled cost and 1 − score that the front dominates, with the reference point (1, 1). It is ${data.hypervolume.final.toFixed(4)} here${data.hypervolume.best === null ? "" : `; ${data.hypervolume.best.toFixed(4)} is the most there is`}.`],
+    ["Hypervolume", `The share of the ${objectives.length > 1 ? "cube of both scaled costs" : "square of scaled cost"} and 1 − score that the front dominates, with the reference point (1, 1${objectives.length > 1 ? ", 1" : ""}). It is ${data.hypervolume.final.toFixed(4)} here${data.hypervolume.best === null ? "" : `; ${data.hypervolume.best.toFixed(4)} is the most there is`}.`],
   ]);
 }
 
@@ -70,9 +74,10 @@ function draw() {
 
 drawWords();
 drawFacts();
-if (M.cost.length) {
+if (M.score.length) {
   drawLegend();
   drawLayers();
+  drawPairs();
   drawChoices();
   drawHead();
   draw();

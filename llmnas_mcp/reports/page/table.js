@@ -4,20 +4,20 @@
 const COLUMNS = [
   { key: "drawn", text: GRAPH ? "cell" : "network", cell: (i) => drawNetwork(M.genotype[i]) },
   { key: "score", text: "score", number: true, cell: (i) => score(M.score[i]), value: (i) => M.score[i] },
-  { key: "cost", text: `${data.search.objective} (${unit})`, number: true, cell: (i) => number(M.cost[i], 4), value: (i) => M.cost[i] },
+  ...objectives.map(({ name, unit }, axis) => ({ key: `cost-${axis}`, text: `${name} (${unit})`, number: true, cell: (i) => number(M.costs[axis][i], 4), value: (i) => M.costs[axis][i] })),
   ...(data.truth ? [{ key: "accuracy", text: data.truth.error == null ? "accuracy" : "accuracy, estimated", number: true, cell: (i) => accuracyFacts(i)[0]?.[1] ?? "", value: (i) => accuracyOf.get(i)?.accuracy ?? -1 }] : []),
   { key: "architecture", text: "architecture", cell: (i) => button(M.short[i], () => copy(M.architecture[i]), { class: "arch", title: M.architecture[i] }), value: (i) => M.architecture[i] },
   { key: "params", text: "params (M)", number: true, cell: (i) => (M.params[i] / 1e6).toFixed(3), value: (i) => M.params[i] },
   { key: "niche", text: "niche", cell: (i) => [swatch(nicheColour(M.niche[i])), String(M.niche[i])], value: (i) => M.niche[i] },
   { key: "rank", text: "rank", number: true, cell: (i) => String(M.rank[i]), value: (i) => M.rank[i] },
   { key: "round", text: "round", number: true, cell: (i) => String(M.round[i]), value: (i) => M.round[i] },
-  ...(M.sources.length > 1 ? [{ key: "source", text: "source", cell: (i) => costError(i).join(", "), value: (i) => M.source[i] }] : []),
+  ...(M.sources.length > 1 ? [{ key: "source", text: "source", cell: sourceText, value: (i) => M.source[i] }] : []),
   { key: "from", text: "", cell: (i) => button("Lineage", () => goToLineage(i), { class: "small", "aria-label": `Lineage of ${M.architecture[i]}` }) },
 ];
 const SHOWN = {
   front: ["Front", onFront],
   near: ["Front and near it", data.front.map((point) => point.member)],
-  all: ["All", d3.range(M.cost.length)],
+  all: ["All", d3.range(M.score.length)],
 };
 
 function drawChoices() {
@@ -63,7 +63,7 @@ function drawTable() {
         COLUMNS.map((column) => make("td", { class: column.number ? "number" : null }, column.cell(i)))),
     ),
   );
-  const range = state.range ? ` between ${number(state.range[0], 4)} and ${number(state.range[1], 4)} ${unit}` : "";
+  const range = state.range ? ` between ${number(state.range[0], 4)} and ${number(state.range[1], 4)} ${objectives[state.pair[0]].unit}` : "";
   at("count").textContent = `${rows.length.toLocaleString("en")} of ${plural(SHOWN[state.shown][1].length, "network")}${range}`;
   const left = rows.length - state.room;
   at("more").hidden = left <= 0;

@@ -5,9 +5,10 @@ from __future__ import annotations
 from mcp.server.mcpserver import Context
 
 from llmnas_mcp import results as r
+from llmnas_mcp.results import Objective
 from llmnas_mcp.search import instruments
 from llmnas_mcp.search.service import Laboratory
-from llmnas_mcp.server.arguments import Architecture, Architectures, Dataset, Device, Objective, Proxies, Space
+from llmnas_mcp.server.arguments import Architecture, Architectures, Dataset, Device, Proxies, Space
 from llmnas_mcp.server.progress import reporter
 from llmnas_mcp.server.toolbox import Toolbox
 
@@ -34,7 +35,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
         objective: Objective = "latency",
         space: Space = "nasbench201",
     ) -> r.Costs:
-        """Latency (ms), energy (mJ), MACs or parameters (M) of each; null with a reason where it cannot run. Free."""
+        """Latency (ms), energy (mJ), peak memory (MB), MACs or parameters (M); null, with a reason, if it can't run."""
         return instruments.query_cost(
             architectures, space=space, dataset=dataset, device=device, objective=objective, data=data
         )

@@ -12,8 +12,9 @@ from llmnas_mcp import results as r
 from llmnas_mcp.errors import LabError
 from llmnas_mcp.reports import judged, plot_front
 from llmnas_mcp.search.fronts import Point, front_of_points
+from llmnas_mcp.search.landscape import Limits
 from llmnas_mcp.search.service import Laboratory
-from llmnas_mcp.server.arguments import Dataset, Device, Limit, Objective, Offset, SearchId, Space
+from llmnas_mcp.server.arguments import Dataset, Device, Limit, Most, Objectives, Offset, SearchId, Space
 from llmnas_mcp.server.progress import tell
 from llmnas_mcp.server.toolbox import Toolbox
 
@@ -25,12 +26,14 @@ def register(box: Toolbox, lab: Laboratory) -> None:
     def start_search(
         device: Device = None,
         dataset: Dataset = "cifar10",
-        objective: Objective = "latency",
+        objective: Objectives = "latency",
         space: Space = "nasbench201",
         niches: Annotated[int | None, Field(description="default: the clear clusters of complexity")] = None,
-        max_cost: Annotated[float | None, Field(gt=0, description="limit on the objective, in its unit")] = None,
-        max_macs: Annotated[float | None, Field(gt=0, description="millions")] = None,
-        max_params: Annotated[float | None, Field(gt=0, description="millions")] = None,
+        max_latency: Annotated[Most, Field(description="ms; a limit may be on any cost, objective or not")] = None,
+        max_energy: Annotated[Most, Field(description="mJ")] = None,
+        max_memory: Annotated[Most, Field(description="MB")] = None,
+        max_macs: Annotated[Most, Field(description="millions")] = None,
+        max_params: Annotated[Most, Field(description="millions")] = None,
         evaluations: Annotated[int, Field(description="budget of scored architectures")] = 400,
         rounds: Annotated[int | None, Field(le=1_000_000, description="default: until the budget is used")] = None,
         offspring: Annotated[int, Field(description="per niche and round, on average")] = 6,
@@ -48,9 +51,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
             device=device,
             objective=objective,
             niches=niches,
-            max_cost=max_cost,
-            max_macs=max_macs,
-            max_params=max_params,
+            limits=Limits(max_latency, max_energy, max_memory, max_macs, max_params),
             evaluations=evaluations,
             rounds=rounds,
             offspring=offspring,
