@@ -108,7 +108,7 @@ class ZeroCostScore(Result):
 
 
 class Worth(Result):
-    """Rank correlation with trained accuracy over the space, each with its 95 % interval."""
+    """Rank correlation with accuracy over the space, each with its 95 % interval."""
 
     name: str
     spearman: float
@@ -121,9 +121,11 @@ class ZeroCostScores(Result):
     """Answer of score_zero_cost, in the order asked; `worth` is empty where no accuracies were published."""
 
     results: list[ZeroCostScore]
+    members: list[str] = Field(description="the proxies that make the score")
     left_out: dict[str, str] = Field(description="proxies that cannot be told of some of these networks, and why")
     worth: list[Worth]
     worth_source: str
+    worth_of: Literal["trained", "inherited"] | None = Field(description="what those accuracies are")
 
 
 class NicheInfo(Result):

@@ -29,7 +29,7 @@ def test_the_plain_client_lists_cells_by_rising_latency(tmp_path: Path, monkeypa
     assert values == sorted(values)
 
 
-@pytest.mark.parametrize("name", ["custom_operator", "langgraph_tools"])
+@pytest.mark.parametrize("name", [pytest.param("custom_operator", marks=pytest.mark.thorough), "langgraph_tools"])
 def test_an_example_runs_as_it_stands_and_is_short(name: str, tmp_path: Path) -> None:
     path = ROOT / "examples" / f"{name}.py"
     assert len(path.read_text().splitlines()) <= 60

@@ -103,7 +103,9 @@ def tell(lab: Laboratory, search_id: str, progress: Progress | None = None) -> d
         "coverage": _coverage(lab, handle, members, front),
         "knowledge": _knowledge(lab.knowledge_history(search_id), place),
         "baselines": [{**asdict(other), "name": _method(other)} for other in compared],
-        "worth": None if worth is None else {"source": worth.source, "rows": [asdict(row) for row in worth.rows[:2]]},
+        "worth": None
+        if worth is None
+        else {"source": worth.source, "grade": worth.grade, "rows": [asdict(row) for row in worth.rows[:2]]},
         "truth": None if truth is None else _truth(truth),
     }
 
@@ -112,6 +114,7 @@ def _truth(truth: Truth) -> dict[str, Any]:
     judge, verdict = truth.judge, truth.verdict
     return {
         "estimated": judge.estimated,
+        "grade": judge.grade,
         "source": judge.source,
         "error": _error(truth),
         "share": _short(verdict.share),
@@ -140,29 +143,38 @@ def answer_of(
         return "Nothing is evaluated yet."
 
     def of(*costs: str) -> str:
-        """Costs with what they are of: `4 ms on the FPGA and 2 M MACs`."""
-        both = zip(costs, units, objectives, strict=True)
-        return " and ".join(
-            f"{cost} {unit}" + (f" on the {device}" if name in ON_DEVICE else f" {NAMES[name]}")
-            for cost, unit, name in both
-        )
+        """Costs with what they are of: `4 ms and 9 mJ on the FPGA and 2 M MACs`."""
+        both = list(zip(costs, units, objectives, strict=True))
+        there = " and ".join(f"{cost} {unit}" for cost, unit, name in both if name in ON_DEVICE)
+        anywhere = [f"{cost} {unit} {NAMES[name]}" for cost, unit, name in both if name not in ON_DEVICE]
+        return " and ".join([*([f"{there} on the {device}"] if there else []), *anywhere])
 
     if len(front) == 1:
         only = front[0]
-        return f"One network: {of(*(f'{cost:.3g}' for cost in only.costs))}, with a score of {only.score:.3f}."
+        return f"One network: {of(*map(three_digits, only.costs))}, with a score of {only.score:.3f}."
     limit = round_up(front[len(front) // 2].costs[0])
     under = max((m for m in front if m.costs[0] <= limit), key=lambda m: m.score)
-    ranges = (f"{min(own):.3g} to {max(own):.3g}" for own in zip(*(m.costs for m in front), strict=True))
+    every = zip(*(m.costs for m in front), strict=True)
+    ranges = (f"{three_digits(min(own))} to {three_digits(max(own))}" for own in every)
     alone = len(objectives) == 1
     each = f"each with the best score for its {NAMES[objectives[0]]}" if alone else "each the best at its costs"
     return (
-        f"{len(front)} networks from {of(*ranges)}, {each}; the best within {limit:g} {units[0]} scores"
+        f"{len(front)} networks from {of(*ranges)}, {each}; the best within {three_digits(limit)} {units[0]} scores"
         f" {under.score:.3f} of 1."
     )
 
 
 def _named(objectives: Sequence[Objective]) -> str:
     return " and ".join(NAMES[name] for name in objectives)
+
+
+def three_digits(value: float) -> str:
+    """A cost for people.
+
+    >>> three_digits(1.4812), three_digits(2468.0)
+    ('1.48', '2,470')
+    """
+    return f"{float(f'{value:.3g}'):,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def round_up(value: float) -> float:

@@ -2,6 +2,7 @@
 
 from llmnas_mcp.scoring.calibration import Calibration, calibration_of
 from llmnas_mcp.scoring.engine import DEFAULT, attempt, build, check_proxies, measure
+from llmnas_mcp.scoring.forms import form_of
 from llmnas_mcp.scoring.proxies import PROXIES, Proxy
 from llmnas_mcp.scoring.score import Scores, has_atlas, looked_up, score_of
 
@@ -15,6 +16,7 @@ __all__ = [
     "build",
     "calibration_of",
     "check_proxies",
+    "form_of",
     "has_atlas",
     "looked_up",
     "measure",

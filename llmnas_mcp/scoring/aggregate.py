@@ -6,13 +6,11 @@ The logarithm punishes a network that is poor by one proxy more than it rewards 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-# Four members that see four sides of a network: growth how much richer features become going forward, swap how many
-# ways of responding its units have, jacov how well gradients tell inputs apart on the way back, params how much can be
-# learned. No side counts twice: naswot follows swap, macs and synflow follow params, expressivity follows growth.
-MEMBERS = ("growth", "swap", "jacov", "params")
 _FAR = 30.0  # spreads beyond a sample's end; farther is no worse, for a rank of 0 would have no logarithm
 
 
@@ -50,22 +48,27 @@ class Ranking:
 
 
 class Aggregate:
-    """The aggregate score against a space: proxy name -> (m,) over the space, weighted as in `Ranking`.
+    """The aggregate score of some proxies, its members, against a space: name -> (m,), weighted as in `Ranking`.
 
     >>> space = {"growth": [1, 2, 2], "swap": [1, 1, 1], "jacov": [-9, -8, -9], "params": [1, 2, 3]}
     >>> space = {name: np.array(values, float) for name, values in space.items()}
-    >>> Aggregate(space, np.ones(3, np.int64)).scores(space).round(3).tolist()
+    >>> Aggregate(list(space), space, np.ones(3, np.int64)).scores(space).round(3).tolist()
     [0.333, 1.0, 0.667]
     """
 
     def __init__(
-        self, reference: dict[str, NDArray[np.float64]], weights: NDArray[np.int64], *, sample: bool = False
+        self,
+        members: Sequence[str],
+        reference: dict[str, NDArray[np.float64]],
+        weights: NDArray[np.int64],
+        *,
+        sample: bool = False,
     ) -> None:
-        self._members = {name: Ranking(reference[name], weights, sample=sample) for name in MEMBERS}
+        self._members = {name: Ranking(reference[name], weights, sample=sample) for name in members}
         self._sum = Ranking(self._log_rank_sums(reference), weights, sample=sample)
 
     def scores(self, values: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """The score in (0, 1], shape (n,), 1 the best: the rank fraction of the log-rank sum over MEMBERS."""
+        """The score in (0, 1], shape (n,), 1 the best: the rank fraction of the log-rank sum over the members."""
         return self._sum.fractions(self._log_rank_sums(values))
 
     def _log_rank_sums(self, of: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:

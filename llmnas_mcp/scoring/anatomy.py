@@ -40,10 +40,11 @@ PRODUCTS = {
     *(torch.matmul, torch.bmm, torch.mm, torch.einsum, torch.tensordot, torch.addmm, torch.baddbmm),
     *(Tensor.matmul, Tensor.bmm, Tensor.mm, Tensor.__matmul__, Tensor.__rmatmul__),
 }
+ATTENTION = {functional.scaled_dot_product_attention, functional.multi_head_attention_forward}
 MULTIPLIERS = {  # beside convolutions and linear layers
     *(functional.conv_transpose1d, functional.conv_transpose2d, functional.conv_transpose3d),
-    *(functional.scaled_dot_product_attention, functional.multi_head_attention_forward),
     *PRODUCTS,
+    *ATTENTION,
 }
 
 

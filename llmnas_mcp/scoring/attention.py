@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from llmnas_mcp.scoring.anatomy import CONVOLUTIONS, PRODUCTS
+from llmnas_mcp.scoring.anatomy import ATTENTION, CONVOLUTIONS, PRODUCTS
 
 LAYERS = {functional.linear, *CONVOLUTIONS}
 SOFTMAX = {functional.softmax, torch.softmax, Tensor.softmax}
+QUERY_AND_KEY = {"query", "key", "q_proj_weight", "k_proj_weight"}  # arguments of ATTENTION
 
 
 class Stage(IntEnum):
@@ -108,6 +109,28 @@ class AttentionTracker(TorchFunctionMode):
         own = {id(weight): weight for weight in weights}
         self._weights = self._weights | own
         return frozenset(own)
+
+
+class ConstantAttention(AttentionTracker):
+    """Inside, what attention weighs values by is a constant: no gradient passes through its softmax.
+
+    What is added up along the way through a network as a flow, as by synflow, then stays the same from layer to layer.
+    Through the softmax of a network without normalisation come rounding errors, larger than the flow by any factor.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in ATTENTION:  # query and key come first; so do their projections
+            args = [x.detach() if i < 2 else x for i, x in enumerate(args)]
+            kwargs = {name: x.detach() if name in QUERY_AND_KEY and x is not None else x for name, x in kwargs.items()}
+            if func is functional.multi_head_attention_forward and args[5] is not None:
+                query, key, value = args[5].chunk(3)
+                args[5] = torch.cat([query.detach(), key.detach(), value])
+        out = super().__torch_function__(func, types, args, kwargs)
+        if func in SOFTMAX and (known := self._origins.get(id(out))) and known[1].stage is Stage.SOFTMAX:
+            out = out.detach()
+            self._origins[id(out)] = out, known[1]
+        return out
 
 
 def _tensors(of: Any) -> Iterator[Tensor]:

@@ -1,6 +1,7 @@
-"""What a score is worth: how it ranks a space against accuracies measured by training, where a table was published.
+"""What a score is worth: how it ranks a space against accuracies, where these were published.
 
-The figures were computed by scripts/calibrate.py from such a table and are only shown: no score depends on them.
+They are of networks trained each by itself, or with weights inherited from one that holds all of a space. The figures
+were computed by scripts/calibrate.py and scripts/calibrate_autoformer.py and are only shown: no score depends on them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from llmnas_mcp.spaces import Dataset, Space
 
@@ -35,15 +36,16 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Table:
-    """Calibrations against one published table."""
+    """Calibrations against one published table. grade: what its accuracies are, "trained" or "inherited"."""
 
     source: str
+    grade: Literal["trained", "inherited"]
     architectures: int
     rows: tuple[Calibration, ...]
 
 
 def calibration_of(space: Space, dataset: Dataset) -> Table | None:
-    """The score's calibration and, to compare, that of params, macs and each measured proxy; None without a table.
+    """The score's calibration and, to compare, that of the counts and of proxies; None without a table.
 
     >>> from llmnas_mcp.spaces import DATASETS, get_space
     >>> table = calibration_of(get_space("nasbench201"), DATASETS["cifar10"])
@@ -55,7 +57,12 @@ def calibration_of(space: Space, dataset: Dataset) -> Table | None:
     found = _read().get(space.name, {}).get(dataset.name)
     if found is None:
         return None
-    return Table(found["source"], found["architectures"], tuple(Calibration(**row) for row in found["rows"]))
+    return Table(
+        found["source"],
+        found.get("grade", "trained"),
+        found["architectures"],
+        tuple(Calibration(**row) for row in found["rows"]),
+    )
 
 
 @lru_cache(maxsize=1)

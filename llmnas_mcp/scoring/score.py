@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from llmnas_mcp.errors import DataError, UnscorableError
 from llmnas_mcp.scoring import aggregate, atlas, engine
-from llmnas_mcp.scoring.engine import COUNTED, DEFAULT, OBSERVED, check_proxies
+from llmnas_mcp.scoring.engine import COUNTED, check_proxies
+from llmnas_mcp.scoring.forms import form_of
 from llmnas_mcp.scoring.workers import measure_all
 from llmnas_mcp.spaces import Dataset, Genotype, Genotypes, Space
 from llmnas_mcp.spaces.reference import SAMPLE, reference_of
@@ -61,35 +62,38 @@ def score_of(
     *,
     dataset: Dataset,
     data: Path,
-    proxies: Iterable[str] = DEFAULT,
+    proxies: Iterable[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
-    """The aggregate score of each genotype and the proxies asked for; `aggregate` has the formula.
+    """The aggregate score of each genotype and the proxies asked for (default: those that the space's form has).
+
+    `aggregate` has the formula, `forms` what it is applied to.
 
     genotypes: (n, positions); each is scored as its canonical form, because what it computes is what is scored.
     What no atlas knows is computed on all cores, a few tenths of a second an architecture, with `progress(done, total)`
     after each, which may raise to stop: what was measured until then is kept in the folder `data`, and not measured
     again. The first call for a dataset without atlas also measures the space's reference, or SAMPLE of it, to rank
     against. Raises UnknownNameError for a proxy there is not, UnscorableError for an architecture that has no score.
-    Of proxies beyond DEFAULT, those that cannot be told are NaN, with the reason in `left_out`.
+    Of proxies beyond the form's, those that cannot be told are NaN, with the reason in `left_out`.
     """
-    names = check_proxies(proxies)
-    more = tuple(name for name in names if name not in COUNTED + OBSERVED)
+    observed = form_of(space, dataset).observed
+    names = check_proxies(COUNTED + observed if proxies is None else proxies)
+    more = tuple(name for name in names if name not in COUNTED + observed)
     asked = [space.canonical(tuple(map(int, genotype))) for genotype in genotypes]
     cells = list(dict.fromkeys(asked))
     wanted = set(cells)
     path = _atlas_path(space, dataset, data)
     known = looked_up(space, dataset, data)
 
-    sample = {} if known else _sample(space, dataset)
+    sample = {} if known or not observed else _sample(space, dataset)
     if sample:
         _check_writable(data)
-    todo = list(dict.fromkeys(cell for cell in [*sample, *cells] if cell not in known))
+    todo = list(dict.fromkeys(cell for cell in [*sample, *cells] if cell not in known)) if observed else []
     steps = list(dict.fromkeys([*todo, *(cells if more else ())]))
     live, extra, done = dict[Genotype, tuple[Any, ...]](), dict[Genotype, tuple[float | str, ...]](), 0
     parts: dict[tuple[bool, tuple[str, ...]], list[Genotype]] = {}  # the sample first, then by what is to be measured
     for cell in steps:
-        own, others = OBSERVED if cell not in known else (), more if cell in wanted else ()
+        own, others = observed if cell not in known else (), more if cell in wanted else ()
         parts.setdefault((cell not in sample, own + others), []).append(cell)
     for (_, asked_for), part in sorted(parts.items(), key=lambda item: item[0][0]):
         step = _Steps(done, len(steps), progress)
@@ -101,14 +105,16 @@ def score_of(
                     sample.pop(cell)  # nothing to rank against
                     continue
                 if cell not in known:
-                    live[cell] = values[: len(OBSERVED)]
-                extra[cell] = values[len(OBSERVED) if cell not in known else 0 :]
+                    live[cell] = values[: len(observed)]
+                extra[cell] = values[len(observed) if cell not in known else 0 :]
         if sample and sample.keys() <= live.keys() and not path.exists():
             atlas.make(sample, live).save(path)
         done += len(part)
 
-    observed = np.array([live[cell] if cell in live else known[cell] for cell in cells]).reshape(-1, len(OBSERVED)).T
-    columns = _counts(space, cells, dataset) | dict(zip(OBSERVED, observed, strict=True))
+    columns = _counts(space, cells, dataset)
+    if observed:
+        rows_of = np.array([live[cell] if cell in live else known[cell] for cell in cells]).reshape(-1, len(observed))
+        columns |= dict(zip(observed, rows_of.T, strict=True))
     score = _aggregate(path, space, dataset).scores(columns)
     told = {name: [extra[cell][i] for cell in cells] for i, name in enumerate(more)}
     columns |= {
@@ -123,7 +129,7 @@ def score_of(
         score=score[rows],
         proxies={name: columns[name][rows] for name in names},
         sources=tuple(
-            "computed" if more or cell in live or path.parent != atlas.SHIPPED else "atlas" for cell in asked
+            "atlas" if cell in known and not more and path.parent == atlas.SHIPPED else "computed" for cell in asked
         ),
         left_out={name: why[0] for name, why in reasons.items() if why},
     )
@@ -147,11 +153,15 @@ def _atlas_path(space: Space, dataset: Dataset, data: Path) -> Path:
 
 @lru_cache(maxsize=32)
 def _aggregate(path: Path, space: Space, dataset: Dataset) -> aggregate.Aggregate:
-    """The score against all an atlas knows."""
+    """The score against all an atlas knows, or where nothing is measured against the reference."""
+    reference, form = reference_of(space, dataset), form_of(space, dataset)
+    if not form.observed:
+        counts = _counts(space, reference.genotypes, dataset)
+        return aggregate.Aggregate(form.members, counts, reference.weights, sample=not reference.complete)
     known = atlas.load(path)
-    reference = reference_of(space, dataset)
     sample = not reference.complete or len(known.genotypes) < len(reference.genotypes)
-    return aggregate.Aggregate(_counts(space, known.genotypes, dataset) | known.proxies, known.weights, sample=sample)
+    columns = _counts(space, known.genotypes, dataset) | known.proxies
+    return aggregate.Aggregate(form.members, columns, known.weights, sample=sample)
 
 
 def _counts(space: Space, genotypes: Genotypes, dataset: Dataset) -> dict[str, NDArray[np.float64]]:

@@ -10,7 +10,7 @@ from llmnas_mcp import results as r
 from llmnas_mcp.devices import DEVICES, cost_models, cost_of
 from llmnas_mcp.devices.tables import imported_tables
 from llmnas_mcp.errors import ArchitectureError, LabError, UnknownNameError
-from llmnas_mcp.scoring import DEFAULT, calibration_of, score_of
+from llmnas_mcp.scoring import calibration_of, form_of, score_of
 from llmnas_mcp.spaces import DATASETS, Dataset, Genotype, Space, dataset_shape, get_space, known_spaces
 
 MOST_ARCHITECTURES = 1000
@@ -68,12 +68,19 @@ def list_devices(space: str, data: Path) -> r.Devices:
 
 
 def query_cost(
-    architectures: Sequence[str], *, space: str, dataset: str, device: str | None, objective: r.Objective, data: Path
+    architectures: Sequence[str],
+    *,
+    space: str,
+    dataset: str | None,
+    device: str | None,
+    objective: r.Objective,
+    data: Path,
 ) -> r.Costs:
     """What each architecture costs as written, dead operations included. Raises LabError for what it can't read."""
     where = get_space(space)
     genotypes = read_all(where, architectures)
-    costs = cost_of(where, genotypes, device=device, dataset=dataset, objective=objective, data=data)
+    name = dataset or where.dataset
+    costs = cost_of(where, genotypes, device=device, dataset=name, objective=objective, data=data)
     rows = zip(architectures, costs.values, costs.sources, costs.errors, costs.reasons, strict=True)
     return r.Costs(
         results=[
@@ -94,7 +101,7 @@ def score_zero_cost(
     architectures: Sequence[str],
     *,
     space: str,
-    dataset: str,
+    dataset: str | None,
     data: Path,
     proxies: Sequence[str] | None = None,
     progress: Progress | None = None,
@@ -103,7 +110,7 @@ def score_zero_cost(
     where = get_space(space)
     shape = dataset_for(where, dataset, data)
     genotypes = read_all(where, architectures)
-    scores = score_of(where, genotypes, dataset=shape, data=data, proxies=proxies or DEFAULT, progress=progress)
+    scores = score_of(where, genotypes, dataset=shape, data=data, proxies=proxies or None, progress=progress)
     params, macs = where.params(genotypes, shape), where.macs(genotypes, shape)
     table = calibration_of(where, shape)
     return r.ZeroCostScores(
@@ -119,6 +126,7 @@ def score_zero_cost(
             for i, architecture in enumerate(architectures)
         ],
         left_out=scores.left_out,
+        members=list(form_of(where, shape).members),
         worth=[
             r.Worth(
                 name=row.name,
@@ -130,13 +138,14 @@ def score_zero_cost(
             for row in (table.rows if table else ())
             if row.name in ("score", "params", "macs")
         ],
+        worth_of=table.grade if table else None,
         worth_source=f"{table.source}, {table.architectures:,} architectures"
         if table
-        else f"not calibrated in this space: not compared with accuracies of {space} on {dataset}",
+        else f"not calibrated in this space: not compared with accuracies of {space} on {shape.name}",
     )
 
 
-def export_architecture(architecture: str, *, space: str, dataset: str, data: Path) -> r.Exported:
+def export_architecture(architecture: str, *, space: str, dataset: str | None, data: Path) -> r.Exported:
     """The network as a Python module that needs torch and nothing of ours."""
     where = get_space(space)
     genotype = where.parse(architecture)
@@ -146,8 +155,12 @@ def export_architecture(architecture: str, *, space: str, dataset: str, data: Pa
     return r.Exported(architecture=architecture, filename=name, code=code, next=told)
 
 
-def dataset_for(space: Space, name: str, data: Path) -> Dataset:
-    """A dataset the space's networks are built for, or one with an imported table; raises UnknownNameError else."""
+def dataset_for(space: Space, name: str | None, data: Path) -> Dataset:
+    """The dataset of that name, which the space's networks are for or a table was imported for; by default its first.
+
+    Raises UnknownNameError for another.
+    """
+    name = name or space.dataset
     names = {*(space.datasets or DATASETS), *(t.dataset for t in imported_tables(data) if t.space == space.name)}
     if name not in names:
         raise UnknownNameError("dataset", name, names, f"Networks of {space.name} are for these: name one as dataset.")

@@ -20,8 +20,7 @@ from llmnas_mcp.devices import ANYWHERE, NAMES, UNITS, Costs, Objective, Unit, c
 from llmnas_mcp.errors import DataError, LabError, UnscorableError
 from llmnas_mcp.pareto import front_of
 from llmnas_mcp.results import ScoredBy
-from llmnas_mcp.scoring import Scores, has_atlas, looked_up, score_of
-from llmnas_mcp.scoring.engine import OBSERVED
+from llmnas_mcp.scoring import Scores, form_of, has_atlas, looked_up, score_of
 from llmnas_mcp.scoring.workers import measure_all
 from llmnas_mcp.search.members import Scale, near_rows
 from llmnas_mcp.spaces import Dataset, Genotype, Genotypes, Space
@@ -171,7 +170,7 @@ class Landscape:
 
     def scored_at_once(self, genotypes: Genotypes) -> bool:
         """Whether all of these canonical genotypes are scored without measuring any."""
-        if self.scored_by == "params":
+        if self.counted:
             return True
         known = looked_up(self.space, self.dataset, self.data)
         return all(tuple(genotype) in known for genotype in genotypes)
@@ -201,7 +200,8 @@ class Landscape:
                 progress(before + done, before + total)
 
         self.scores([], first)  # what to rank against
-        with closing(measure_all(self.space, genotypes, self.dataset, OBSERVED, self.data, then)) as outcomes:
+        observed = form_of(self.space, self.dataset).observed
+        with closing(measure_all(self.space, genotypes, self.dataset, observed, self.data, then)) as outcomes:
             for genotype, outcome in outcomes:
                 yield genotype, outcome if isinstance(outcome, UnscorableError) else self.scores([genotype])
 
@@ -217,7 +217,12 @@ class Landscape:
     @property
     def whole(self) -> bool:
         """Whether the score of every architecture is at hand."""
-        return self.reference.complete and (self.scored_by == "params" or has_atlas(self.space, self.dataset))
+        return self.reference.complete and (self.counted or has_atlas(self.space, self.dataset))
+
+    @property
+    def counted(self) -> bool:
+        """Whether scores are of counts alone, so that nothing is measured for them."""
+        return self.scored_by == "params" or not form_of(self.space, self.dataset).observed
 
     def best_front(self, limits: Limits, scale: Scale) -> NDArray[np.float64] | None:
         """The front an exhaustive search would find, as scaled points; None where not all scores are at hand."""

@@ -60,7 +60,7 @@ class Laboratory:
         self,
         *,
         space: str = "nasbench201",
-        dataset: str = "cifar10",
+        dataset: str | None = None,
         device: str | None = None,
         objective: r.Objective | Sequence[r.Objective] = "latency",
         niches: int | None = None,
@@ -74,8 +74,8 @@ class Laboratory:
     ) -> r.Started:
         """Begin a search: cut the space into niches and remember the settings. Nothing is evaluated yet.
 
-        objective: one cost to keep low, or two. Raises LabError when a setting is out of range or nothing can run
-        within the limits.
+        dataset: by default the space's first. objective: one cost to keep low, or two. Raises LabError when a setting
+        is out of range or nothing can run within the limits.
         """
         for name, value, most in (("evaluations", evaluations, MOST_EVALUATIONS), ("offspring", offspring, 1000)):
             if not 1 <= value <= most:
@@ -96,9 +96,8 @@ class Laboratory:
                 f" choose {', '.join(ON_DEVICE)}."
             )
         where = get_space(space)
-        landscape = Landscape(
-            where, dataset_for(where, dataset, self.settings.data), device, objectives, self.settings.data, scored_by
-        )
+        shape = dataset_for(where, dataset, self.settings.data)
+        landscape = Landscape(where, shape, device, objectives, self.settings.data, scored_by)
         known = landscape.candidates(limits)
         scale = known.scale
         cut, how = partition(known.params, niches)
@@ -106,7 +105,7 @@ class Laboratory:
             evaluations = min(evaluations, rounds * offspring * len(cut))
         row = {
             "space": space,
-            "dataset": dataset,
+            "dataset": shape.name,
             "device": device,
             "objectives": list(objectives),
             "operator": operator,
@@ -121,7 +120,7 @@ class Laboratory:
             "cut": how,
             "scored_by": scored_by,
         }
-        whole = self.store.add_search(row, f"{device or objectives[0]}-{dataset[:48]}-{_digest(row)}")
+        whole = self.store.add_search(row, f"{device or objectives[0]}-{shape.name[:48]}-{_digest(row)}")
         self._keep_open(SearchHandle(whole, landscape))
         search = self.get_search(whole["search_id"])
         return r.Started(

@@ -114,7 +114,7 @@ def _read(handle: SearchHandle, architecture: str, niche: int | None) -> _Candid
     try:
         genotype = space.canonical(space.parse(architecture))
     except ArchitectureError as error:
-        return _Candidate(architecture[:400], reason=str(error))
+        return _Candidate(architecture[:1000], reason=str(error))
     name, costs = space.format(genotype), landscape.costs([genotype])
     params = int(landscape.params([genotype])[0])
     home = handle.home(params)

@@ -13,7 +13,7 @@ from llmnas_mcp.search.instruments import MOST_ARCHITECTURES
 Architectures = Annotated[list[str], Field(json_schema_extra={"maxItems": MOST_ARCHITECTURES})]
 Architecture = Annotated[str, Field(max_length=2000)]
 Space = str
-Dataset = Annotated[str, Field(description="see list_spaces, or an imported one")]
+Dataset = Annotated[str | None, Field(description="see list_spaces, or an imported one; default: the space's first")]
 Device = Annotated[str | None, Field(description="see list_devices; none for macs and params")]
 Objectives = Annotated[Objective | list[Objective], Field(description="one, or a list of two")]
 Most = Annotated[float | None, Field(gt=0)]

@@ -11,7 +11,9 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
 from pydantic import Field
 
+from llmnas_mcp.errors import LabError
 from llmnas_mcp.search.directions import call
+from llmnas_mcp.spaces import get_space
 
 SEARCH = """Find architectures of {space} that are accurate and fast on {device} for {dataset}{limit}.{without}
 
@@ -90,22 +92,26 @@ def register(mcp: MCPServer, tools: Collection[str]) -> None:
     def search_for_device(
         device: Annotated[str, Field(description="a device of list_devices, such as raspi4 or pixel3")],
         dataset: Annotated[
-            str, Field(description="a dataset of the space (list_spaces), or an imported one")
-        ] = "cifar10",
+            str, Field(description="a dataset of the space (list_spaces), or an imported one; default: its first")
+        ] = "",
         max_latency: Annotated[str, Field(description="limit in ms, such as 30")] = "",
         avoid: Annotated[str, Field(description="values to do without, such as avg_pool_3x3")] = "",
         space: Annotated[str, Field(description="a space of list_spaces")] = "nasbench201",
     ) -> str:
         """Search for networks that are accurate and fast on a device."""
+        try:
+            named = {"dataset": dataset.strip() or get_space(space).dataset}
+        except LabError as error:
+            raise _wrong(str(error)) from None
         most = {"max_latency": _milliseconds(max_latency)} if max_latency.strip() else {}
         return SEARCH.format(
             device=device,
-            dataset=dataset,
+            dataset=named["dataset"],
             limit=f", within {most['max_latency']:g} ms" if most else "",
             without=f" Do without {avoid.strip()}: submit nothing that has it." if avoid.strip() else "",
             space=space,
-            start=call("start_search", device=device, space=space, dataset=dataset, **most),
-            worth=call("score_zero_cost", architectures=[], space=space, dataset=dataset),
+            start=call("start_search", device=device, space=space, **named, **most),
+            worth=call("score_zero_cost", architectures=[], space=space, **named),
         )
 
     def explain_front(search_id: Annotated[str, Field(description="see list_searches")]) -> str:

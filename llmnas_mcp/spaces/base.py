@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.spaces import counting, notation
-from llmnas_mcp.spaces.datasets import Dataset
+from llmnas_mcp.spaces.datasets import DATASETS, Dataset
 from llmnas_mcp.spaces.needed import Genotype
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ class Space(ABC):
 
     choices: position -> the values allowed there, in the order of an architecture's notation. title: by default the
     first line of the class's docstring. encoding: how an architecture is written, in words. datasets: what its networks
-    can be built for; None for any. spec: what `space_of` finds the space by in another process. edition: changes with
-    the file of the space. The registry sets both.
+    can be built for; None for any. tokens: whether these work more on tokens, as transformers do, than on feature
+    maps; None where a look at one is to tell. spec: what `space_of` finds the space by in another process. edition:
+    changes with the file of the space. The registry sets both.
     """
 
     name: ClassVar[str]
@@ -45,6 +46,7 @@ class Space(ABC):
     source: ClassVar[str] = "written by its user"
     encoding: ClassVar[str] = "position=value for each position that matters, separated by commas, in any order"
     datasets: ClassVar[tuple[str, ...] | None] = None
+    tokens: ClassVar[bool | None] = None
     spec: str = ""
     edition: str = ""
 
@@ -114,6 +116,11 @@ class Space(ABC):
         return notation.standalone(self, genotype, dataset)
 
     # what follows from it -------------------------------------------------------------------------------------------
+
+    @property
+    def dataset(self) -> str:
+        """The dataset that is meant where none is named: its first."""
+        return (self.datasets or tuple(DATASETS))[0]
 
     @cached_property
     def positions(self) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def params(space: Choices, genotype: Genotype, dataset: Dataset) -> int:
             return count(space, genotype, dataset).params
         return _trainable(network)
 
-    return _without_memory(own)
+    return without_memory(own)
 
 
 @lru_cache(maxsize=200_000)
@@ -49,10 +49,10 @@ def count(space: Choices, genotype: Genotype, dataset: Dataset) -> Count:
         network = built(space, genotype, dataset)
         return count_network(network, dataset, space.format(genotype), file_of(type(space)))
 
-    return _without_memory(own)
+    return without_memory(own)
 
 
-def _without_memory(work: Callable[[], Found]) -> Found:
+def without_memory(work: Callable[[], Found]) -> Found:
     """What `work` finds on the meta device; where that cannot be told there, on the CPU."""
     import torch
 

@@ -128,6 +128,7 @@ def test_keys_of_a_mapping_numbers_and_optional_values_fit_the_schema() -> None:
 
 
 @needs_model
+@pytest.mark.thorough
 def test_an_answer_cut_at_max_tokens_says_length() -> None:
     reply = asked(PROMPTS[0], max_tokens=12)
 

@@ -330,3 +330,28 @@ def test_a_network_that_is_no_cell_is_drawn_position_by_position(
         listed = name == "tinynet"
         assert ("grey: all that can run" in page.locator("#ranges-caption").inner_text()) == listed
         assert page.locator("#lineage-plot svg.cell").count() > 0
+
+
+def test_a_transformer_is_drawn_with_a_column_a_layer_its_heads_and_its_mlp(
+    open_report: Opened, lab: Laboratory
+) -> None:
+    asked: dict[str, Any] = {"space": "autoformer-tiny", "device": None, "objective": "macs", "niches": 2}
+    search_id = play(lab, 6, **asked, offspring=4, evaluations=40)
+    space, (handle, members) = get_space("autoformer-tiny"), lab.members(search_id)
+    best = front_members(members, handle.scale)
+    read = "all => all.map((one) => [one.dataset.heads, one.dataset.ratio])"
+    with open_report(lab, search_id) as page:
+        for row, member in zip(page.locator("#table tbody tr").all(), best, strict=True):
+            chosen = space.chosen(member.genotype)
+            layers = row.locator("svg.cell [data-heads]").evaluate_all(read)
+            wanted = [[f"{chosen[f'heads.{i}']}", f"{chosen[f'mlp_ratio.{i}']}"] for i in range(chosen["depth"])]
+            assert layers == wanted
+            assert row.locator("svg.cell rect").count() == sum(chosen[f"heads.{i}"] + 1 for i in range(chosen["depth"]))
+        page.mouse.move(*centre(page, members.index(best[-1])))
+        told = page.locator("#tip").inner_text()
+        chosen = space.chosen(best[-1].genotype)
+        assert f"{chosen['depth']} layers, {chosen['embed_dim']} wide" in told
+        assert "inherited accuracy" in told
+        assert "By estimated inherited accuracies" in page.locator("#truth").inner_text()
+        assert "cell" not in page.locator("main").inner_text().lower().replace("cancelled", "")
+        assert "attention heads" in page.locator("#operations").inner_text()

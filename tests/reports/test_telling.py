@@ -167,7 +167,7 @@ def test_a_search_for_two_costs_is_told_with_both(for_two: tuple[Laboratory, str
     assert told["hypervolume"]["final"] == final.hypervolume
     assert told["hypervolume"]["final"] / told["hypervolume"]["best"] == pytest.approx(final.share)
     assert re.match(
-        r"\d+ networks from [\d.]+ to [\d.]+ ms on the .+ and [\d.]+ to [\d.]+ mJ on the .+, each the best at its"
+        r"\d+ networks from [\d.]+ to [\d.]+ ms and [\d.]+ to [\d.]+ mJ on the .+, each the best at its"
         r" costs; the best within [\d.]+ ms scores 0\.\d+ of 1\.$",
         told["answer"],
     )

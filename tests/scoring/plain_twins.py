@@ -11,12 +11,15 @@ import itertools
 import math
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy, pixel_unshuffle
 
@@ -157,6 +160,26 @@ def fisher(network: nn.Module, images: Tensor, labels: Tensor) -> float:
     return float(sum(scores))
 
 
+@contextmanager
+def _constant_softmax() -> Iterator[None]:
+    """No gradient passes through a softmax, be it attention's or inside torch's attention."""
+
+    def constant(x: Tensor, dim: int = -1, **_: Any) -> Tensor:
+        return torch.softmax(x, dim).detach()
+
+    def attend(q: Tensor, k: Tensor, v: Tensor, *_: Any, **__: Any) -> Tensor:
+        return constant(q @ k.mT / q.shape[-1] ** 0.5) @ v
+
+    with ExitStack() as stack:
+        for where, name, of in (
+            (functional, "softmax", constant),
+            (functional, "scaled_dot_product_attention", attend),
+            (Tensor, "softmax", constant),
+        ):
+            stack.enter_context(mock.patch.object(where, name, of))
+        yield
+
+
 def synflow(network: nn.Module, images: Tensor, _labels: Tensor) -> float:
     """Synaptic flow, its logarithm (SynFlow, Tanaka et al. 2020; as a proxy Abdelfattah et al. 2021)."""
     net = _copy(network).double()
@@ -166,7 +189,8 @@ def synflow(network: nn.Module, images: Tensor, _labels: Tensor) -> float:
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.abs_()
-    net(torch.ones(1, *images.shape[1:], dtype=torch.float64)).sum().backward()
+    with _constant_softmax():
+        net(torch.ones(1, *images.shape[1:], dtype=torch.float64)).sum().backward()
     return math.log1p(sum((w * g).sum().item() for w, g in _weights_and_gradients(net)))
 
 

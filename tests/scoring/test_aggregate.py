@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from llmnas_mcp.scoring import DEFAULT
-from llmnas_mcp.scoring.aggregate import MEMBERS, Aggregate, Ranking
+from llmnas_mcp.scoring.aggregate import Aggregate, Ranking
+from llmnas_mcp.scoring.forms import FEATURE_MAPS
 
 values = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=30).map(np.array)
 finite = st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=30).map(np.array)
+
+MEMBERS = FEATURE_MAPS.members
 
 
 @given(values)
@@ -60,7 +63,7 @@ def test_the_members_are_among_the_proxies_that_cost_one_pass_each_once() -> Non
 def test_proxies_that_are_no_members_do_not_change_the_score() -> None:
     rng = np.random.default_rng(0)
     space = {name: rng.standard_normal(50) for name in MEMBERS}
-    aggregate = Aggregate(space, np.ones(50, np.int64))
+    aggregate = Aggregate(MEMBERS, space, np.ones(50, np.int64))
     np.testing.assert_array_equal(aggregate.scores(space | {"zen": rng.standard_normal(50)}), aggregate.scores(space))
 
 
@@ -68,7 +71,7 @@ def test_the_score_is_the_rank_of_the_sum_of_log_ranks() -> None:
     rng = np.random.default_rng(0)
     space = {name: rng.standard_normal(200) for name in MEMBERS}
     total = sum(np.log(rankdata(space[name]) / 200) for name in MEMBERS)
-    np.testing.assert_allclose(Aggregate(space, np.ones(200, np.int64)).scores(space), rankdata(total) / 200)
+    np.testing.assert_allclose(Aggregate(MEMBERS, space, np.ones(200, np.int64)).scores(space), rankdata(total) / 200)
 
 
 def test_a_better_proxy_never_lowers_the_score() -> None:
@@ -76,5 +79,5 @@ def test_a_better_proxy_never_lowers_the_score() -> None:
     space = {name: rng.standard_normal(200) for name in MEMBERS}
     for name in MEMBERS:
         better = space | {name: space[name] + 0.1}
-        aggregate = Aggregate(space, np.ones(200, np.int64))
+        aggregate = Aggregate(MEMBERS, space, np.ones(200, np.int64))
         assert (aggregate.scores(better) >= aggregate.scores(space)).all()

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from llmnas_mcp.scoring import engine, inputs
-from llmnas_mcp.spaces import Dataset, get_space
+from llmnas_mcp.spaces import DATASETS, Dataset, get_space
 from tests.scoring import handmade
 from tests.thorough import examples
 
@@ -168,3 +168,22 @@ def test_a_parametrised_network_stays_as_it_is_and_can_be_measured_again() -> No
     first = engine.measure(network, TINY, ("snip", "synflow", "zen"))
     assert torch.equal(network(images), before)
     assert engine.measure(network, TINY, ("snip", "synflow", "zen")) == first
+
+
+@pytest.mark.parametrize("factory", [handmade.mixer, handmade.encoder, handmade.encoder_batch_second])
+def test_a_network_without_convolutions_has_every_proxy_of_the_default_set(factory: Callable[[], nn.Module]) -> None:
+    values = engine.measure(handmade.seeded(factory), TINY)
+    assert list(values) == list(engine.DEFAULT)
+    assert values["meco"] == 0  # which is of convolutions
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["autoformer-tiny", "autoformer-small", "autoformer-base"])
+def test_the_networks_of_autoformer_have_every_proxy_of_the_default_set(name: str) -> None:
+    space, imagenet = get_space(name), DATASETS["imagenet"]
+    smallest = (0,) * len(space.values)
+    network = engine.build(lambda: space.network(smallest, imagenet))
+    values = engine.measure(network, imagenet)
+    assert np.isfinite(list(values.values())).all()
+    assert values["params"] == space.params([smallest], imagenet)[0]
+    assert values["macs"] == space.macs([smallest], imagenet)[0]

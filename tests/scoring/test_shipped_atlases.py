@@ -97,11 +97,17 @@ assert "torch" not in sys.modules
 
 
 def test_a_calibration_has_the_score_first_and_intervals_around_every_figure() -> None:
-    assert set(json.loads(FILE.read_text(encoding="utf-8"))) == {SPACE.name}
+    transformers = {f"autoformer-{size}": count for size, count in (("tiny", 1001), ("small", 700), ("base", 1001))}
+    assert set(json.loads(FILE.read_text(encoding="utf-8"))) == {SPACE.name, *transformers}
+    for name, count in transformers.items():
+        table = calibration_of(get_space(name), DATASETS["imagenet"])
+        assert table is not None
+        assert (table.grade, table.architectures) == ("inherited", count)
+        assert [row.name for row in table.rows] == ["score", "params", "macs"]
     for name in ("cifar10", "cifar100"):
         table = calibration_of(SPACE, DATASETS[name])
         assert table is not None
-        assert table.architectures == SPACE.size
+        assert (table.grade, table.architectures) == ("trained", SPACE.size)
         assert [row.name for row in table.rows] == ["score", *DEFAULT]
         for row in table.rows:
             assert -1 <= row.spearman_low <= row.spearman <= row.spearman_high <= 1

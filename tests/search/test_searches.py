@@ -120,7 +120,11 @@ def test_the_id_names_device_and_dataset_and_follows_from_the_settings(lab: Labo
         ({"objective": ["latency", "latency"]}, LabError, "objective=latency, latency: give one or two different"),
         ({"objective": []}, LabError, "objective=none: give one or two different ones"),
         ({"dataset": "flowers"}, UnknownNameError, "Unknown dataset 'flowers'.*Allowed: .*cifar10, cifar100"),
-        ({"space": "fbnet"}, UnknownNameError, "Unknown dataset 'cifar10'.*Allowed: cifar100, imagenet"),
+        (
+            {"space": "fbnet", "dataset": "cifar10"},
+            UnknownNameError,
+            "Unknown dataset 'cifar10'.*Allowed: cifar100, imagenet",
+        ),
         ({"objective": "power"}, UnknownNameError, "Unknown objective 'power'.*energy, latency"),
         ({"device": "raspi4", "objective": "energy"}, DataError, "No energy was published for raspi4.*edgegpu"),
         (

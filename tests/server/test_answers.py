@@ -16,15 +16,15 @@ from tests.server.conftest import answer, session
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.parametrize("name", ["nasbench201", "fbnet"])
+@pytest.mark.parametrize(
+    ("name", "dataset"), [("nasbench201", "cifar100"), ("fbnet", "cifar100"), ("autoformer-base", "imagenet")]
+)
 def test_the_text_of_a_brief_is_a_third_shorter_than_its_structured_form_and_says_the_same(
-    name: str, tmp_path: Path
+    name: str, dataset: str, tmp_path: Path
 ) -> None:
     lab = Laboratory(Settings(store=f"sqlite:///{tmp_path}/llmnas.db", data=tmp_path))
     space = get_space(name)
-    search_id = lab.start_search(
-        space=name, dataset="cifar100", objective="macs", scored_by="params", niches=1
-    ).search_id
+    search_id = lab.start_search(space=name, dataset=dataset, objective="macs", scored_by="params", niches=1).search_id
     bred = lab.breed_architectures(search_id, 0, 12)
     lab.submit_architectures(search_id, [o.architecture for o in bred.offspring], 0)
     brief = lab.get_brief(search_id, 0).model_dump(mode="json")

@@ -72,6 +72,7 @@ async def test_a_report_tells_its_progress_and_can_be_cancelled(tmp_path: Path) 
     assert [(done, total) for done, total, _ in steps.told] == [(i, 10) for i in range(1, 11)]
 
 
+@pytest.mark.thorough
 async def test_a_cancelled_call_stops_within_one_architecture_and_what_it_measured_is_not_measured_again(
     tmp_path: Path,
 ) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from llmnas_agents.bench.plan import Row
+from llmnas_mcp.benchmarks import inherited
 from llmnas_mcp.benchmarks.surrogate import SOURCE
 
 # Okabe and Ito's palette; methods beyond it go on with another dash.
@@ -31,7 +32,8 @@ def plot_curves(rows: Sequence[Row], format_: str) -> bytes:
     figure = Figure(figsize=(11, 0.8 + 3.6 * len(datasets)), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(datasets), 2, squeeze=False)
-    judge = "estimated accuracy" if any(SOURCE in row["judge"] for row in rows) else "trained accuracy"
+    estimated = any(name in row["judge"] for row in rows for name in (SOURCE, inherited.SOURCE))
+    judge = f"{'estimated' if estimated else ''} {rows[0]['grade']} accuracy".lstrip()
     titles = ("share of the best hypervolume by the score", f"share of the exact front's hypervolume, {judge}")
     for axes_of, dataset in zip(grid, datasets, strict=True):
         for column, (axes, title) in enumerate(zip(axes_of, titles, strict=True), 1):

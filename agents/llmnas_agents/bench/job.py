@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from llmnas_agents.bench.plan import Job, Ours, Plan, Row, ours_of
+from llmnas_agents.bench.plan import Job, Ours, Plan, Row, ours_of, place_of
 from llmnas_agents.laboratory import open_laboratory
 from llmnas_agents.operators import LANGUAGE
 from llmnas_agents.runner import run as run_search
@@ -39,11 +39,11 @@ class Ground:
         space, data = get_space(plan.space), Settings().data
         self.space = space
         self.landscapes = {
-            by: Landscape(space, dataset_shape(dataset), device, plan.objectives, data, by)
+            by: Landscape(space, dataset_shape(dataset), place_of(device), plan.objectives, data, by)
             for by in ("zero-cost", "params")
         }
         self.landscape = self.landscapes["zero-cost"]
-        self.judge = Judge.of(space, dataset, device, plan.objectives, data)
+        self.judge = Judge.of(space, dataset, place_of(device), plan.objectives, data)
         known = self.landscape.candidates(NO_LIMITS)
         self.scale = known.scale
         best = self.landscape.best_front(NO_LIMITS, self.scale)
@@ -76,6 +76,7 @@ class Ground:
             "ranges": float(np.mean(ranges)),
             "niches": niches.share,
             "judge": self.judge.source,
+            "grade": self.judge.grade,
             "estimated": self.judge.estimated,
             "curve": [
                 [
@@ -139,7 +140,7 @@ async def _search(plan: Plan, job: Job, ours: Ours, store: str) -> tuple[Row, li
             started = await lab.start_search(
                 space=plan.space,
                 dataset=job.dataset,
-                device=job.device,
+                device=place_of(job.device),
                 objective=list(plan.objectives),
                 niches=ours.niches,
                 evaluations=job.budget,

@@ -13,22 +13,24 @@ from llmnas_agents.operators import LANGUAGE, NO_KNOWLEDGE_BASE, OPERATORS, WITH
 from llmnas_mcp import __version__
 from llmnas_mcp import results as r
 from llmnas_mcp.baselines import METHODS, method_of
-from llmnas_mcp.devices import DEVICES
+from llmnas_mcp.devices import DEVICES, ON_DEVICE
 from llmnas_mcp.errors import LabError, UnknownNameError
 from llmnas_mcp.results import ScoredBy
 from llmnas_mcp.search.landscape import Landscape
 from llmnas_mcp.settings import Settings
-from llmnas_mcp.spaces import dataset_shape, get_space
+from llmnas_mcp.spaces import DATASETS, dataset_shape, get_space
+from llmnas_mcp.spaces.base import MOST_LISTED
 
 ABLATIONS = ("no-partition", "no-knowledge-base", "no-llm", "no-zero-cost")
 DEFAULT = ("evolution", *(f"evolution+{name}" for name in ABLATIONS if name != "no-llm"), *METHODS)
 Row = dict[str, Any]  # one run and how it was judged
+ANY = "any"  # in place of a device
 Positive = Annotated[int, Field(ge=1, le=100_000)]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run: a method on a device, with a seed and a budget of evaluations."""
+    """One run: a method on a device, or ANY where no objective needs one, with a seed and a budget of evaluations."""
 
     dataset: str
     device: str
@@ -80,9 +82,9 @@ class Plan(BaseModel):
 
     space: str = "nasbench201"
     objective: str | Annotated[list[str], Field(min_length=1, max_length=2)] = "latency"
-    datasets: list[str] = Field(["cifar10", "cifar100"], min_length=1)
+    datasets: list[str] = Field([], description="default: the first two of the space's")
     devices: list[str] = Field(list(DEVICES), min_length=1)
-    methods: list[str] = Field(list(DEFAULT), min_length=1)
+    methods: list[str] = Field([], description="default: all there are, exhaustive where the space can be listed")
     seeds: Annotated[int, Field(ge=1, le=1000, description="how many: 0, 1, ...")] = 10
     budgets: list[Positive] = Field([400], min_length=1)
     limits: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field([], max_length=8)
@@ -97,31 +99,40 @@ class Plan(BaseModel):
         given = [self.objective] if isinstance(self.objective, str) else self.objective
         return tuple(given)  # type: ignore[arg-type]
 
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """The datasets and devices to run on."""
+        datasets = self.datasets or list(get_space(self.space).datasets or DATASETS)[:2]
+        devices = self.devices if ON_DEVICE.keys() & {*self.objectives} else [ANY]
+        return [(dataset, device) for dataset in datasets for device in devices]
+
+    @property
+    def compared(self) -> list[str]:
+        """The methods to run."""
+        listed = get_space(self.space).size <= MOST_LISTED
+        return self.methods or [name for name in DEFAULT if listed or name != "exhaustive"]
+
     def jobs(self) -> list[Job]:
         """Every run, those of one device together; what draws nothing is run once."""
         found = []
-        for dataset in self.datasets:
-            for device in self.devices:
-                for method in self.methods:
-                    once = method == "exhaustive"
-                    for budget in self.budgets[:1] if once else self.budgets:
-                        found += [
-                            Job(dataset, device, method, seed, budget) for seed in range(1 if once else self.seeds)
-                        ]
+        for dataset, device in self.places:
+            for method in self.compared:
+                once = method == "exhaustive"
+                for budget in self.budgets[:1] if once else self.budgets:
+                    found += [Job(dataset, device, method, seed, budget) for seed in range(1 if once else self.seeds)]
         return list(dict.fromkeys(found))
 
     def check(self) -> None:
         """Raise LabError for the first name that does not exist, before anything is run."""
         space = get_space(self.space)
-        for method in self.methods:
+        for method in self.compared:
             if ours_of(method) is None and method not in METHODS and ":" not in method:
                 raise UnknownNameError("method", method, [*OPERATORS, *METHODS, "MODULE:FUNCTION"])
             if ours_of(method) is None:
                 method_of(method)
-        for dataset in self.datasets:
-            for device in self.devices:
-                Landscape(space, dataset_shape(dataset), device, self.objectives, Settings().data)
-        asking = [own.operator for method in self.methods if (own := ours_of(method)) and own.operator in LANGUAGE]
+        for dataset, device in self.places:
+            Landscape(space, dataset_shape(dataset), place_of(device), self.objectives, Settings().data)
+        asking = [own.operator for method in self.compared if (own := ours_of(method)) and own.operator in LANGUAGE]
         for operator in asking:
             model_of(operator, self.model)
         for name in ("model", "max_cost", "max_tokens"):
@@ -132,6 +143,11 @@ class Plan(BaseModel):
     def same(self) -> dict[str, Any]:
         """What runs in one folder must have in common."""
         return {**self.model_dump(include={"space", "objective", "limits", "model"}), "version": __version__}
+
+
+def place_of(device: str) -> str | None:
+    """The device of a job as the laboratory knows it."""
+    return None if device == ANY else device
 
 
 def read_plan(path: Path | None, flags: dict[str, Any]) -> Plan:

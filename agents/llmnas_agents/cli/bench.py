@@ -125,8 +125,9 @@ def _leave(rows: list[Row], folder: Path, parquet: bool) -> None:
 
     found, devices, limits = tables.summary(rows), tables.by_device(rows), tables.under_limits(rows)
     judges = ", ".join(dict.fromkeys(source for row in rows for source in row["judge"].split(", ")))
+    accuracy = {"trained": "accuracy", "inherited": "inherited accuracy"}[rows[0]["grade"]]
     note = (
-        f"HV share (up), IGD and IGD+ (down): against the exact front in accuracy and {rows[0]['objective']}, by"
+        f"HV share (up), IGD and IGD+ (down): against the exact front in {accuracy} and {rows[0]['objective']}, by"
         f" {judges}. HV share by score: against the best front there is by the zero-cost score. Each is the mean over"
         " devices and seeds ± half its 95 % interval over seeds."
     )

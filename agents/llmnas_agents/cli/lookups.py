@@ -22,7 +22,7 @@ Architectures = Annotated[list[str], typer.Argument(help="Architecture strings, 
 def latency(
     architectures: Architectures,
     device: Device = None,
-    dataset: Dataset = "cifar10",
+    dataset: Dataset = None,
     objective: Objective = "latency",
     space: Space = "nasbench201",
     server: Server = None,

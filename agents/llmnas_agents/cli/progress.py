@@ -131,4 +131,5 @@ def worth_line(scores: r.ZeroCostScores) -> str:
     what = "The score is a rank by training-free proxies (1 is best), not an accuracy."
     if not known:
         return f"{what} It is {scores.worth_source}."
-    return f"{what} Rank correlation with trained accuracy: {known['score']}; of parameters alone: {known['params']}."
+    alone = f"of parameters alone: {known['params']}"
+    return f"{what} Rank correlation with {scores.worth_of} accuracy: {known['score']}; {alone}."

@@ -39,7 +39,7 @@ Models = Annotated[
 @commands.command()
 def score(
     architectures: Architectures = None,
-    dataset: Dataset = "cifar10",
+    dataset: Dataset = None,
     proxies: Proxies = None,
     model: Models = None,
     space: Space = "nasbench201",
@@ -54,13 +54,18 @@ def score(
     if bool(architectures) == bool(model):
         raise LabError("Give architectures to score, or networks of your own by --model FILE.py:FACTORY, not both.")
     if model:
-        _score_models(model, dataset, names, as_json)
+        _score_models(model, dataset or "cifar10", names, as_json)
     else:
         _score_architectures(architectures or [], dataset, names, space, server, as_json)
 
 
 def _score_architectures(
-    architectures: list[str], dataset: str, names: list[str] | None, space: str, server: str | None, as_json: bool
+    architectures: list[str],
+    dataset: str | None,
+    names: list[str] | None,
+    space: str,
+    server: str | None,
+    as_json: bool,
 ) -> None:
     from llmnas_mcp.scoring import PROXIES
 

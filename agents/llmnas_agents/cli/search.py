@@ -40,7 +40,7 @@ Deadline = Annotated[float | None, typer.Option(min=0, help="Seconds from now to
 def search(
     device: Device = None,
     space: Space = "nasbench201",
-    dataset: Dataset = "cifar10",
+    dataset: Dataset = None,
     objective: Objectives = ["latency"],  # noqa: B006 - typer shows it
     asked: Annotated[
         str, typer.Option("--operator", help="Who searches: evolution, claude, local, plain-prompt, latency-prompt.")

@@ -19,7 +19,9 @@ out = Console(width=None if sys.stdout.isatty() else 200, markup=False, emoji=Fa
 err = Console(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False)
 
 Device = Annotated[str | None, typer.Option(help="See `llmnas devices`; none for the objectives macs and params.")]
-Dataset = Annotated[str, typer.Option(help="One of the space's (see `llmnas spaces`), or an imported one.")]
+Dataset = Annotated[
+    str | None, typer.Option(help="One of the space's (see `llmnas spaces`), or an imported one. Default: its first.")
+]
 Space = Annotated[str, typer.Option(help="The search space: see `llmnas spaces`; or your own, FILE.py:CLASS.")]
 Objective = Annotated[str, typer.Option(help="latency, energy or memory on the device, or macs or params.")]
 Objectives = Annotated[

@@ -50,7 +50,7 @@ def check(
     from llmnas_mcp.spaces.registry import load_space
 
     space = load_space(spec)
-    asked = dataset or (space.datasets or ("cifar10",))[0]
+    asked = dataset or space.dataset
     if asked not in DATASETS:
         raise UnknownNameError("dataset", asked, DATASETS)
     with err.status(f"building networks of {space.name} for {asked}"), redirect_stdout(sys.stderr):

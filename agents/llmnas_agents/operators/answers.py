@@ -112,7 +112,7 @@ def design_of(
         parts = re.split(f"(?:{choice})", example)
         pattern = "^" + f"({choice})".join(map(re.escape, parts)) + "$"
     written: Any = create_model(
-        "Written", __base__=Proposal, architecture=(str, Field(pattern=pattern, max_length=400))
+        "Written", __base__=Proposal, architecture=(str, Field(pattern=pattern, max_length=1000))
     )
     many = Field(max_length=most, json_schema_extra={"minItems": least} if least else None)
     return create_model("Design", __base__=Design, offspring=(list[written], many))

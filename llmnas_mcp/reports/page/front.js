@@ -246,7 +246,7 @@ function showTip(member, near = null) {
 
 function accuracyFacts(member) {
   const point = accuracyOf.get(member);
-  return point?.accuracy == null ? [] : [["accuracy", accuracyText(point)]];
+  return point?.accuracy == null ? [] : [[data.truth.grade === "inherited" ? "inherited accuracy" : "accuracy", accuracyText(point)]];
 }
 
 function accuracyText({ accuracy, accuracy_error: error }) {

@@ -13,9 +13,10 @@ function drawWords() {
   at("truth").hidden = !t;
   if (t) {
     // With accuracies of a table and costs of a model, it is the costs that are estimated.
-    const of = t.error == null ? `By measured accuracies${t.estimated ? " and estimated costs" : ""} (${t.source})` : `By estimated accuracies (${t.source}, error ±${t.error.toFixed(2)} points)`;
+    const inherited = t.grade === "inherited" ? "inherited " : "";
+    const of = t.error == null ? `By measured ${inherited}accuracies${t.estimated ? " and estimated costs" : ""} (${t.source})` : `By estimated ${inherited}accuracies (${t.source}, error ±${t.error.toFixed(2)} points)`;
     const random = t.random == null ? "" : `; random networks, as many: ${percent(t.random)}`;
-    at("truth").textContent = `${of}, the front reaches ${percent(t.share)} of the best hypervolume${random}. Its most accurate network: ${t.error == null ? "" : "about "}${t.best_accuracy.toFixed(2)} %.${t.error != null ? " Estimates are a little too kind to most searches." : ""}`;
+    at("truth").textContent = `${of}, the front reaches ${percent(t.share)} of the best hypervolume${random}. Its most accurate network: ${t.error == null ? "" : "about "}${t.best_accuracy.toFixed(2)} %.${t.error != null && !inherited ? " Estimates are a little too kind to most searches." : ""}`;
   }
   document.querySelector(".unit").textContent = objectives[0].unit;
   caption("front-caption", "Figure 1. All evaluated networks.", `Solid line: the front, which no other network beats in both score and ${costNames()}. Rings: networks that the errors of these may have kept off it. ${data.exact ? "Dashed: the front of all architectures of the space under the same scores. " : ""}${objectives.filter(({ limit }) => limit !== null).map(({ limit, unit }) => `Dotted: the limit of ${number(limit)} ${unit}. `).join("")}Point at a network to see its ${GRAPH ? "cell" : "positions"}; click to copy it.`);
@@ -56,7 +57,7 @@ function drawFacts() {
   const worth = data.worth?.rows.map((row) => `${row.spearman.toFixed(3)} (95 % interval ${row.spearman_low.toFixed(3)} to ${row.spearman_high.toFixed(3)}) for ${row.name === "score" ? "the score" : `${row.name} alone`}`).join(", ");
   facts("meaning", [
     ["Score", `The network's rank in the space, from 0 to 1, by ${s.scored_by === "params" ? "its number of parameters, for comparison" : `proxies computed at initialisation (${M.score_sources.join(", ") || "none yet"})`}. It is not an accuracy: train what you choose.`],
-    ["Its worth", s.scored_by === "params" ? null : worth ? `Spearman's rank correlation with accuracy after training, over the whole space: ${worth}. Accuracies: ${data.worth.source}.` : "Not known: no accuracies were published for this dataset."],
+    ["Its worth", s.scored_by === "params" ? null : worth ? `Spearman's rank correlation with ${data.worth.grade === "inherited" ? "accuracy with weights inherited from one network that holds all of them" : "accuracy after training"}, over the whole space: ${worth}. Accuracies: ${data.worth.source}.` : "Not known: no accuracies were published for this dataset."],
     ...objectives.map(({ name, on_device }, axis) => {
       const known = M.sources.map((each) => each[axis]).map(([source, error]) => `${source} (${error !== null ? `median relative error ${percent(error)}` : on_device ? "measured" : "exact"})`);
       return [name, [...new Set(known)].join(", ") || "nothing yet"];

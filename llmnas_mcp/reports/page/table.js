@@ -5,7 +5,7 @@ const COLUMNS = [
   { key: "drawn", text: GRAPH ? "cell" : "network", cell: (i) => drawNetwork(M.genotype[i]) },
   { key: "score", text: "score", number: true, cell: (i) => score(M.score[i]), value: (i) => M.score[i] },
   ...objectives.map(({ name, unit }, axis) => ({ key: `cost-${axis}`, text: `${name} (${unit})`, number: true, cell: (i) => number(M.costs[axis][i], 4), value: (i) => M.costs[axis][i] })),
-  ...(data.truth ? [{ key: "accuracy", text: data.truth.error == null ? "accuracy" : "accuracy, estimated", number: true, cell: (i) => accuracyFacts(i)[0]?.[1] ?? "", value: (i) => accuracyOf.get(i)?.accuracy ?? -1 }] : []),
+  ...(data.truth ? [{ key: "accuracy", text: `${data.truth.grade === "inherited" ? "inherited " : ""}accuracy${data.truth.error == null ? "" : ", estimated"}`, number: true, cell: (i) => accuracyFacts(i)[0]?.[1] ?? "", value: (i) => accuracyOf.get(i)?.accuracy ?? -1 }] : []),
   { key: "architecture", text: "architecture", cell: (i) => button(M.short[i], () => copy(M.architecture[i]), { class: "arch", title: M.architecture[i] }), value: (i) => M.architecture[i] },
   { key: "params", text: "params (M)", number: true, cell: (i) => (M.params[i] / 1e6).toFixed(3), value: (i) => M.params[i] },
   { key: "niche", text: "niche", cell: (i) => [swatch(nicheColour(M.niche[i])), String(M.niche[i])], value: (i) => M.niche[i] },

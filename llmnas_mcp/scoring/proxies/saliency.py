@@ -103,19 +103,21 @@ def synflow(seen: Observation) -> float:
     """log(1 + sum of |W| x gradient) of the network's output for an input of ones, weights positive, no normalisation.
 
     The 1 keeps a network that lets nothing through at 0, where negative sums (of log-probabilities) are kept too. In
-    float64, whose range the product over some fifty layers does not leave. Tanaka et al. 2020 (arXiv 2006.05467),
-    eq. 2.
+    float64, whose range the product over some fifty layers does not leave. What attention weighs values by is taken as
+    constant, see `ConstantAttention`. Tanaka et al. 2020 (arXiv 2006.05467), eq. 2.
     Higher is better. Cost: a forward and a backward pass of one image.
     """
     import torch
 
     from llmnas_mcp.scoring.anatomy import weights_of
+    from llmnas_mcp.scoring.attention import ConstantAttention
     from llmnas_mcp.scoring.copies import linearised
     from llmnas_mcp.scoring.observation import gradients
 
     network = linearised(seen.original, seen.device)
     weights = [weight.requires_grad_() for weight in weights_of(network)]
-    output = seen.forward(torch.ones_like(seen.images[:1], dtype=torch.float64), network)
+    with ConstantAttention():
+        output = seen.forward(torch.ones_like(seen.images[:1], dtype=torch.float64), network)
     flows = [(w.detach() * g).sum() for w, g in zip(weights, gradients(output.sum(), weights), strict=True)]
     flow = float(sum(flows))
     return 0.0 if flow <= 0 else math.log1p(flow)

@@ -31,7 +31,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
     def query_latency(
         architectures: Architectures,
         device: Device = None,
-        dataset: Dataset = "cifar10",
+        dataset: Dataset = None,
         objective: Objective = "latency",
         space: Space = "nasbench201",
     ) -> r.Costs:
@@ -44,7 +44,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
     def score_zero_cost(
         ctx: Context,
         architectures: Architectures,
-        dataset: Dataset = "cifar10",
+        dataset: Dataset = None,
         proxies: Proxies = None,
         space: Space = "nasbench201",
     ) -> r.ZeroCostScores:
@@ -55,7 +55,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
 
     @box.tool("Export a network")
     def export_architecture(
-        architecture: Architecture, dataset: Dataset = "cifar10", space: Space = "nasbench201"
+        architecture: Architecture, dataset: Dataset = None, space: Space = "nasbench201"
     ) -> r.Exported:
         """The network as PyTorch source that needs nothing but torch: save it, import it, call build()."""
         return instruments.export_architecture(architecture, space=space, dataset=dataset, data=data)

@@ -25,7 +25,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
     @box.tool("Start a search", "starts")
     def start_search(
         device: Device = None,
-        dataset: Dataset = "cifar10",
+        dataset: Dataset = None,
         objective: Objectives = "latency",
         space: Space = "nasbench201",
         niches: Annotated[int | None, Field(description="default: the clear clusters of complexity")] = None,

@@ -46,6 +46,17 @@ class AutoFormer(Space):
         " for its MLP ratio (a is 3, b 3.5, c 4)"
     )
     datasets = ("imagenet",)
+    tokens = True
+
+    def say(self, position: str, word: str) -> str:
+        """See Space: `13 layers`, `4 heads in layer 3`.
+
+        >>> AutoFormerTiny().say("depth", "13"), AutoFormerTiny().say("mlp_ratio.3", "3.5")
+        ('13 layers', 'MLP ratio 3.5 in layer 3')
+        """
+        what, _, layer = position.partition(".")
+        told = {"depth": f"{word} layers", "embed_dim": f"embedding dimension {word}"}
+        return told.get(what) or (f"{word} heads" if what == "heads" else f"MLP ratio {word}") + f" in layer {layer}"
 
     def active(self, chosen: Mapping[str, Any]) -> list[str]:
         """See Space: heads and MLP ratio matter in as many layers as the network is deep."""

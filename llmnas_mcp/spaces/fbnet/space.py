@@ -36,6 +36,7 @@ class FBNet(Space):
     )
     choices = dict.fromkeys(POSITIONS, BLOCKS)
     datasets = ("cifar100", "imagenet")
+    tokens = False
 
     def parse(self, architecture: str) -> Genotype:
         """Read `layer.0=k3_e1,layer.1=skip,...` in any order, or HW-NAS-Bench's list of 22 blocks or their indices.

@@ -40,6 +40,7 @@ class NASBench201(Space):
     encoding = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|: edges into nodes 1, 2, 3; op~i is the edge from node i"
     choices = dict.fromkeys(POSITIONS, OPERATIONS)
     datasets = ("cifar10", "cifar100", "ImageNet16-120")
+    tokens = False
 
     @property
     def example(self) -> str:
