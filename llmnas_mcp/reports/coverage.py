@@ -130,11 +130,19 @@ def _check_comparable(found: Sequence[tuple[SearchHandle, list[Member]]]) -> Non
             one, other = first.row[name], handle.row[name]
             if one != other:
                 raise LabError(
-                    f"The searches differ in {name}: {first.search_id} has {one}, {handle.search_id} has {other}. Name"
+                    f"The searches differ in {name}: {first.search_id} has {_words(one)}, {handle.search_id} has"
+                    f" {_words(other)}. Name"
                     " searches of one space, dataset, device and objectives, with the same limits and tables of costs."
                 )
         if not members:
             raise LabError(f"Search {handle.search_id} has no evaluations yet: llmnas resume {handle.search_id}")
+
+
+def _words(setting: Any) -> str:
+    """A setting for people, who know no brackets."""
+    if isinstance(setting, dict):
+        setting = [f"{name} {value:g}" for name, value in setting.items()] or "none"
+    return ", ".join(map(str, setting)) if isinstance(setting, list) else str(setting)
 
 
 def plot_coverage(compared: Comparison) -> bytes:

@@ -44,7 +44,8 @@ def plot_front(handle: SearchHandle, members: Sequence[Member], format: Literal[
         axes.set_xlabel(names[x])
         axes.set_ylabel(names[y])
         axes.grid(alpha=0.25)
-    every[0].legend(fontsize=7, loc="lower right")
+    handles = {label: handle for axes in every for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    every[0].legend(handles.values(), handles.keys(), fontsize=7, loc="lower right")
     what = ", ".join(filter(None, (row["space"], row["dataset"], row["device"])))
     every[0].set_title(f"{what}: {len(members)} evaluations, seed {row['seed']}")
     out = io.BytesIO()

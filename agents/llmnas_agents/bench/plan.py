@@ -125,6 +125,8 @@ class Plan(BaseModel):
     def check(self) -> None:
         """Raise LabError for the first name that does not exist, before anything is run."""
         space = get_space(self.space)
+        if len(set(self.objectives)) < len(self.objectives):
+            raise LabError(f"objective: {', '.join(self.objectives)}: give one or two different ones.")
         for method in self.compared:
             if ours_of(method) is None and method not in METHODS and ":" not in method:
                 raise UnknownNameError("method", method, [*OPERATORS, *METHODS, "MODULE:FUNCTION"])

@@ -66,7 +66,7 @@ def latency(brief: r.Brief, targets: Iterable[float]) -> str:
         "latency",
         goal=brief.goal,
         count=len(aims),
-        unit=brief.units[0],
+        unit=f"{brief.units[0]} of {brief.objectives[0]}" if len(brief.units) > 1 else brief.units[0],
         targets=_lines(aims),
         tried=_lines(brief.tried[-MOST_TRIED:]),
     )

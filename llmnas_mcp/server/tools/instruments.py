@@ -35,7 +35,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
         objective: Objective = "latency",
         space: Space = "nasbench201",
     ) -> r.Costs:
-        """Latency (ms), energy (mJ), peak memory (MB), MACs or parameters (M); null, with a reason, if it can't run."""
+        """Latency (ms), energy (mJ), memory (MB), MACs or parameters (M) of each; null if it cannot run. Free."""
         return instruments.query_cost(
             architectures, space=space, dataset=dataset, device=device, objective=objective, data=data
         )
