@@ -189,7 +189,7 @@ def test_a_judge_of_two_costs_without_tables_is_an_estimate_with_the_larger_erro
 
 
 def test_limits_on_costs_that_are_no_objectives_need_their_device(data: Path) -> None:
-    with pytest.raises(LabError, match="The latency is that on a device"):
+    with pytest.raises(LabError, match="latency depends on the device"):
         Judge.of(SPACE, "cifar10", None, ["macs"], data, {"latency": 5.0})
     judge = Judge.of(SPACE, "cifar10", "fpga", ["macs"], data, {"latency": 5.0})
     assert 0 < judge.best < Judge.of(SPACE, "cifar10", None, ["macs"], data).best

@@ -100,7 +100,7 @@ def _score_architectures(
     if found.worth:
         worth = {w.name: w for w in found.worth}
         out.print(
-            "Rank correlation with trained accuracy, Spearman / Kendall (95 % interval): "
+            f"Rank correlation with {found.worth_of} accuracy, Spearman / Kendall (95 % interval): "
             + "; ".join(
                 f"{name} {w.spearman:.3f} ({w.spearman_95[0]:.3f} to {w.spearman_95[1]:.3f})"
                 f" / {w.kendall:.3f} ({w.kendall_95[0]:.3f} to {w.kendall_95[1]:.3f})"

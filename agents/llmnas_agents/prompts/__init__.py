@@ -14,6 +14,7 @@ from llmnas_mcp import results as r
 
 # What a call may hold is limited: shared part, this, and what is sent back stay below 3,000 tokens.
 MOST_RULES, MOST_PARENTS, MOST_EFFECTS, MOST_GAPS, MOST_TRIED, MOST_STATED = 8, 8, 8, 4, 6, 110
+_FOLLOWS = "It follows trained accuracy closely, but it is not accuracy."  # as measured in NAS-Bench-201
 FEW = 6  # of each for a small model, which loses the thread in more
 
 
@@ -27,6 +28,9 @@ def laboratory(space: r.SpaceInfo, who: str = "scientist", tasks: bool = True) -
         encoding=space.encoding,
         example=space.example,
         choices=_lines(f"{', '.join(c.positions)}: {' | '.join(c.values)}" for c in space.choices),
+        follows=_FOLLOWS
+        if space.space == "nasbench201"
+        else "It is not accuracy, and how well it follows that varies.",
         known=_text("known_nasbench201" if space.space == "nasbench201" else "known"),
     )
 
