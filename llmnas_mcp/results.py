@@ -49,6 +49,7 @@ class SpaceInfo(Result):
     example: str
     short: str = Field(description="the example in short: read wherever an architecture is")
     datasets: list[str]
+    score_of: list[str] = Field(description="proxies that make the score; empty: told once one is scored")
     source: str
 
 

@@ -31,6 +31,7 @@ def list_spaces() -> r.Spaces:
                 example=space.example,
                 short=space.short(space.parse(space.example)),
                 datasets=list(space.datasets or DATASETS),
+                score_of=[] if space.tokens is None else list(form_of(space, dataset_shape(space.dataset)).members),
                 source=space.source,
             )
             for space in known

@@ -29,6 +29,7 @@ SPACE = r.SpaceInfo(
     example=CELLS[0],
     short="3n1sn3",
     datasets=["cifar10"],
+    score_of=["growth", "swap", "jacov", "params"],
     source="Dong and Yang, ICLR 2020",
 )
 RULE = r.Rule(
@@ -155,3 +156,12 @@ PROMPTS = {
 @pytest.mark.parametrize("name", PROMPTS)
 def test_a_prompt_reads_as_its_snapshot(name: str) -> None:
     snapshots.check(SNAPSHOTS / f"{name}.txt", PROMPTS[name])
+
+
+def test_what_the_score_is_by_is_said_of_each_space_and_how_it_follows_accuracy_only_where_that_was_measured() -> None:
+    known = prompts.laboratory(SPACE)
+    assert "its ReLUs" in known
+    assert "follows trained accuracy closely" in known
+    counted = prompts.laboratory(SPACE.model_copy(update={"space": "mine", "score_of": ["params", "macs"]}))
+    assert "by its number of parameters and of MACs." in counted
+    assert "closely" not in counted

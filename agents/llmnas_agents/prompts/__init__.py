@@ -14,6 +14,9 @@ from llmnas_mcp import results as r
 
 # What a call may hold is limited: shared part, this, and what is sent back stay below 3,000 tokens.
 MOST_RULES, MOST_PARENTS, MOST_EFFECTS, MOST_GAPS, MOST_TRIED, MOST_STATED = 8, 8, 8, 4, 6, 110
+_SIDES = """training-free proxies of the untrained network: how much
+richer features become from stage to stage, how many patterns its ReLUs show, how well gradients tell inputs apart, and
+its number of parameters."""
 _FOLLOWS = "It follows trained accuracy closely, but it is not accuracy."  # as measured in NAS-Bench-201
 FEW = 6  # of each for a small model, which loses the thread in more
 
@@ -28,11 +31,19 @@ def laboratory(space: r.SpaceInfo, who: str = "scientist", tasks: bool = True) -
         encoding=space.encoding,
         example=space.example,
         choices=_lines(f"{', '.join(c.positions)}: {' | '.join(c.values)}" for c in space.choices),
+        score=_score(space),
         follows=_FOLLOWS
         if space.space == "nasbench201"
         else "It is not accuracy, and how well it follows that varies.",
         known=_text("known_nasbench201" if space.space == "nasbench201" else "known"),
     )
+
+
+def _score(space: r.SpaceInfo) -> str:
+    """What the score is by, in words."""
+    if space.score_of == ["params", "macs"]:
+        return "its number of parameters and of MACs."
+    return _SIDES
 
 
 def reason(brief: r.Brief, effects: r.Effects, round_: int, most: int) -> str:
