@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llmnas_mcp.errors import ArchitectureError
-from llmnas_mcp.spaces import DATASETS, Dataset, Genotype, Genotypes, get_space
+from llmnas_mcp.spaces import DATASETS, Dataset, Genotype, Genotypes, Space, get_space
 from llmnas_mcp.spaces.autoformer.network import Network, RelativePositions
 from llmnas_mcp.spaces.autoformer.space import KEYS, AutoFormer, AutoFormerTiny, _choices
 from llmnas_mcp.spaces.counting import count, count_network
@@ -299,3 +299,9 @@ def test_reading_and_counting_do_not_import_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@every_space
+def test_the_canonical_network_is_the_one_whose_positions_that_do_not_matter_are_first(space: AutoFormer) -> None:
+    for row in space.sample(200, np.random.default_rng(0)).tolist():
+        assert space.canonical(tuple(row)) == Space.canonical(space, tuple(row))
