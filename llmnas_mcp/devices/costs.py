@@ -72,7 +72,9 @@ def cost_of(
         counted = getattr(space, objective)(genotypes, dataset_shape(dataset)) if count else np.empty(0)
         return Costs(counted / 1e6, UNITS[objective], ("computed",) * count, np.full(count, np.nan), (None,) * count)
     if device is None:
-        raise LabError(f"{objective} depends on the device: name one. {' and '.join(ANYWHERE)} need none.")
+        raise LabError(
+            f"{objective} depends on the device: give one of {', '.join(DEVICES)}. {' and '.join(ANYWHERE)} need none."
+        )
     table, fit = _find(space, genotypes, device, dataset, objective, data)
     own = DEVICES[device]
     if table is None and own.price and objective in _objectives(own):

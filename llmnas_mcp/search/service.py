@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Any
 
 import numpy as np
 
 from llmnas_mcp import results as r
-from llmnas_mcp.devices import ANYWHERE, ON_DEVICE
 from llmnas_mcp.errors import LabError, NotFoundError
 from llmnas_mcp.search.breeding import Ground, breed
 from llmnas_mcp.search.directions import Directions, call
@@ -26,14 +21,13 @@ from llmnas_mcp.search.members import Member, parents
 from llmnas_mcp.search.mining import mine
 from llmnas_mcp.search.niches import partition
 from llmnas_mcp.search.predicting import Guide
+from llmnas_mcp.search.starting import check_settings, id_of
 from llmnas_mcp.search.store import Store
 from llmnas_mcp.search.submitting import submit
 from llmnas_mcp.search.views import brief_goal, gaps_of, member_info, member_of, statement_of
 from llmnas_mcp.settings import Settings
 from llmnas_mcp.spaces import Space, dataset_shape, get_space
 
-MOST_EVALUATIONS = 100_000
-MOST_OBJECTIVES = 2
 MOST_ROUNDS = 100  # of a search's history that are told: the newest
 OPEN_SEARCHES = 16
 # A rule base people and language models can read; more effects than this did not make better searches.
@@ -77,24 +71,10 @@ class Laboratory:
         dataset: by default the space's first. objective: one cost to keep low, or two. Raises LabError when a setting
         is out of range or nothing can run within the limits.
         """
-        for name, value, most in (("evaluations", evaluations, MOST_EVALUATIONS), ("offspring", offspring, 1000)):
-            if not 1 <= value <= most:
-                raise LabError(f"{name}={value} is out of range: choose 1 to {most:,}.")
-        if rounds is not None and rounds < 1:
-            raise LabError(f"rounds={rounds} is out of range: choose at least 1, or leave it out to use the budget.")
-        if not 0 <= seed < 2**31:
-            raise LabError(f"seed={seed} is out of range: choose 0 to {2**31 - 1:,}.")
         objectives: tuple[r.Objective, ...] = (objective,) if isinstance(objective, str) else tuple(objective)
-        if not 1 <= len(set(objectives)) == len(objectives) <= MOST_OBJECTIVES:
-            raise LabError(f"objective={', '.join(objectives) or 'none'}: give one or two different ones.")
-        for name, limit in limits.set.items():
-            if not 0 < limit < math.inf:
-                raise LabError(f"max_{name}={limit} is out of range: choose a positive number, or leave it out.")
-        if device is not None and {*objectives, *limits.set} <= ANYWHERE.keys():
-            raise LabError(
-                f"objective={' and '.join(objectives)}: the same on every device. Leave device={device!r} out, or"
-                f" choose {', '.join(ON_DEVICE)}."
-            )
+        check_settings(
+            objectives, limits, device, evaluations=evaluations, offspring=offspring, rounds=rounds, seed=seed
+        )
         where = get_space(space)
         shape = dataset_for(where, dataset, self.settings.data)
         landscape = Landscape(where, shape, device, objectives, self.settings.data, scored_by)
@@ -120,7 +100,7 @@ class Laboratory:
             "cut": how,
             "scored_by": scored_by,
         }
-        whole = self.store.add_search(row, f"{device or objectives[0]}-{shape.name[:48]}-{_digest(row)}")
+        whole = self.store.add_search(row, id_of(row))
         self._keep_open(SearchHandle(whole, landscape))
         search = self.get_search(whole["search_id"])
         return r.Started(
@@ -409,25 +389,6 @@ def _before(members: Sequence[Member], round_: int | None) -> list[Member]:
     return [m for m in members if round_ is None or m.round < round_]
 
 
-def _digest(row: dict[str, Any]) -> str:
-    """Six digits that follow from a search's settings: the same search in a fresh store has the same id.
-
-    What may be set since later counts only where it is set, so that other searches keep their ids.
-    """
-    first, *others = row["objectives"]
-    limits = dict(row["limits"])
-    named = {name: value for name, value in row.items() if name not in ("objectives", "limits", "scored_by", "cut")}
-    named |= {"objective": first, "max_cost": limits.pop(first, None) if first in ON_DEVICE else None}
-    named |= {f"max_{name}": limit for name, limit in limits.items()}
-    named |= {name: row[name] for name, usual in _USUAL.items() if row[name] != usual}
-    if others:
-        named["others"] = others
-    else:
-        named |= {name: row[name][0] for name in ("cost_low", "cost_high")}
-    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:6]
-
-
-_USUAL = {"scored_by": "zero-cost", "cut": "clusters"}
 _SEARCH_FIELDS = (
     *("search_id", "created", "space", "dataset", "device", "objectives", "operator", "seed", "limits", "scored_by"),
     *("cut", "cost_low", "cost_high"),

@@ -290,7 +290,7 @@ def test_a_search_for_few_parameters_needs_no_device(llmnas: Run, tmp_path: Path
         (("--device", "raspi4", "--objective", "macs"), "device"),
         (("--objective", "latency"), "device"),
         (("--objective", "speed"), "macs"),
-        (("--objective", "macs", "--max-latency", "3"), "latency depends on the device: name one."),
+        (("--objective", "macs", "--max-latency", "3"), "latency depends on the device: give one of"),
         (("--objective", "params", "--max-params", "0.01"), "at most 0.01 M parameters (the least there is: 0.07"),
         (("--device", "raspi4", "--max-macs", "0"), "--max-macs 0.0 is out of range: choose a positive number"),
         (("--device", "raspi4", "--max-memory", "4"), "No memory was published for raspi4"),

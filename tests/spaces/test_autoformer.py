@@ -21,7 +21,7 @@ from llmnas_mcp.spaces.autoformer.network import Network, RelativePositions
 from llmnas_mcp.spaces.autoformer.space import KEYS, AutoFormer, AutoFormerTiny, _choices
 from llmnas_mcp.spaces.counting import count, count_network
 from llmnas_mcp.spaces.reference import descend, reference_of
-from tests.spaces.test_fbnet import READER
+from tests.spaces.exported import run_alone
 from tests.thorough import examples
 
 IMAGENET = DATASETS["imagenet"]
@@ -263,18 +263,13 @@ def test_the_reference_reaches_from_the_smallest_network_to_the_largest(space: A
 
 
 def test_an_exported_network_is_the_same_and_needs_nothing_of_ours(tmp_path: Path) -> None:
-    arguments, expected = [], []
-    for space, dataset in zip(SPACES, [IMAGENET, Dataset("small", 32, 10), Dataset("digits", 28, 5, 1)], strict=True):
-        genotype = tuple(i % len(values) for i, values in enumerate(space.values))
-        path = tmp_path / f"{space.name}.py"
-        path.write_text(space.source_code(genotype, dataset), encoding="utf-8")
-        arguments += [str(path), str(dataset.channels), str(dataset.resolution)]
-        expected.append([int(space.params([genotype], dataset)[0]), 2, dataset.classes])
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", READER, *arguments], capture_output=True, text=True, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == expected
+    shapes = [IMAGENET, Dataset("small", 32, 10), Dataset("digits", 28, 5, 1)]
+    networks = [
+        (space, tuple(i % len(values) for i, values in enumerate(space.values)), dataset)
+        for space, dataset in zip(SPACES, shapes, strict=True)
+    ]
+    expected = [[int(space.params([genotype], d)[0]), 2, d.classes] for space, genotype, d in networks]
+    assert run_alone(tmp_path, networks) == expected
 
 
 @given(ARCHITECTURES)

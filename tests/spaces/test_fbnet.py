@@ -17,28 +17,13 @@ from llmnas_mcp.spaces import DATASETS, Dataset, Genotype
 from llmnas_mcp.spaces.counting import count
 from llmnas_mcp.spaces.fbnet.plan import BLOCKS, SKIP
 from llmnas_mcp.spaces.fbnet.space import FBNet
+from tests.spaces.exported import run_alone
 from tests.thorough import examples
 
 SPACE = FBNet()
 FBNETS = st.tuples(*[st.integers(0, 8)] * 22)
 SHAPES = [DATASETS["cifar100"], DATASETS["imagenet"], Dataset("digits", 28, 10, 1), Dataset("odd", 75, 7)]
 IDENTITIES = [i for stage in range(5) for i in range(4 * stage + 2, 4 * stage + 5)]  # layers where skip may be moved
-# Runs in a process in which our packages cannot be imported.
-READER = """
-import importlib.util, json, sys
-sys.modules["llmnas_mcp"] = sys.modules["llmnas_agents"] = None
-import torch
-torch.set_num_threads(1)
-found = []
-for path, channels, resolution in zip(sys.argv[1::3], sys.argv[2::3], sys.argv[3::3]):
-    spec = importlib.util.spec_from_file_location("exported", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    network = module.build()
-    logits = network(torch.zeros(2, int(channels), int(resolution), int(resolution)))
-    found.append([sum(p.numel() for p in network.parameters()), *logits.shape])
-print(json.dumps(found))
-"""
 
 
 def stretched(block: str) -> Genotype:
@@ -191,18 +176,9 @@ def test_a_skip_is_not_moved_out_of_a_layer_of_another_shape(layer: int) -> None
 
 
 def test_an_exported_network_is_the_same_and_needs_nothing_of_ours(tmp_path: Path) -> None:
-    arguments, expected = [], []
-    for i, dataset in enumerate(SHAPES):
-        genotype = tuple((i + 5 * layer) % 9 for layer in range(22))
-        path = tmp_path / f"{dataset.name}.py"
-        path.write_text(SPACE.source_code(genotype, dataset), encoding="utf-8")
-        arguments += [str(path), str(dataset.channels), str(dataset.resolution)]
-        expected.append([int(SPACE.params([genotype], dataset)[0]), 2, dataset.classes])
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", READER, *arguments], capture_output=True, text=True, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == expected
+    genotypes = [tuple((i + 5 * layer) % 9 for layer in range(22)) for i in range(len(SHAPES))]
+    expected = [[int(SPACE.params([g], d)[0]), 2, d.classes] for g, d in zip(genotypes, SHAPES, strict=True)]
+    assert run_alone(tmp_path, [(SPACE, g, d) for g, d in zip(genotypes, SHAPES, strict=True)]) == expected
 
 
 @given(FBNETS)

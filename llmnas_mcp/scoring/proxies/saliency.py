@@ -129,8 +129,8 @@ def dss(seen: Observation) -> float:
     Sum over the weights of attention of |g|_nuc |W|_nuc (nuclear norms: sums of singular values), and over those of
     MLPs of the sum of |W g|; g is the gradient of the sum of the logits for one image of ones, in evaluation mode.
     `attention` tells which weights are whose; query, key and value in one matrix count as one, as in the authors' code.
-    Zhou et al. 2022 (arXiv 2203.12217), sec. 3, with the bars that their code has. Raises UnscorableError where there
-    is no attention.
+    Zhou et al. 2022 (arXiv 2203.12217), with the absolute values that their code takes. Raises UnscorableError where
+    there is no attention.
     Higher is better. Cost: a forward and a backward pass of one image, singular values of W and g of attention.
     """
     import torch
