@@ -66,7 +66,8 @@ def meco(seen: Observation) -> float:
 
     total = 0.0
     for _, out in seen.calls:
-        if out.ndim == 4:
+        # No more pixels than channels: less their means they span fewer dimensions, so the least eigenvalue is 0.
+        if out.ndim == 4 and out.shape[2] * out.shape[3] > out.shape[1]:
             rows = out.detach()[0].flatten(1).double()
             rows = rows - rows.mean(1, keepdim=True)
             lengths = rows.norm(dim=1, keepdim=True)
