@@ -11,7 +11,7 @@ import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmnas_mcp.errors import ArchitectureError, DataError
-from llmnas_mcp.spaces import Space
+from llmnas_mcp.spaces import Genotype, Space
 
 MAX_BYTES = 256 * 2**20
 DATASET_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -51,6 +51,11 @@ def starts_with(path: Path, size: int) -> bytes:
     """The first bytes of a file; raises DataError where it cannot be read."""
     with readable(path), path.open("rb") as file:
         return file.read(size)
+
+
+def is_pickle(path: Path) -> bool:
+    """Whether a file is to be read as a pickle, by its name or its first byte; raises DataError as `starts_with`."""
+    return starts_with(path, 1) == b"\x80" or path.suffix in (".pickle", ".pkl")
 
 
 @contextmanager
@@ -94,14 +99,14 @@ def _rows(path: Path, header: list[str], lines: Iterator[list[str]]) -> Iterator
 
 
 class Columns:
-    """Columns in the order of `space.genotypes()`, filled row by row: NaN where no row had a value.
+    """Columns of a table, filled row by row, of architectures as given: NaN where no row had a value.
 
     `number(name, given)` makes a number of what stands in a column, or raises ValueError with what to give instead.
     """
 
     def __init__(self, path: Path, space: Space, names: list[str], number: Callable[[str, object], float]) -> None:
-        self.path, self.space, self.number, self.rows = path, space, number, 0
-        self.values = {name: np.full(space.size, np.nan) for name in names}
+        self.path, self.space, self.names, self.number = path, space, names, number
+        self.known: dict[Genotype, dict[str, float]] = {}
 
     def add(self, row: str, architecture: object, values: dict[str, object]) -> None:
         """Take in one row; raises DataError that names file, row and value."""
@@ -109,8 +114,7 @@ class Columns:
             genotype = self.space.parse(architecture if isinstance(architecture, str) else repr(architecture)[:80])
         except ArchitectureError as error:
             raise DataError(f"{self.path}, {row}: {error}") from None
-        index = int(self.space.index_of([genotype])[0])
-        self.rows += 1
+        known = self.known.setdefault(genotype, {})
         for name, given in values.items():
             if given in ("", None):
                 continue
@@ -118,19 +122,27 @@ class Columns:
                 value = self.number(name, given)
             except ValueError as error:
                 raise DataError(f"{self.path}, {row}: {name} is {repr(given)[:80]}. {error}") from None
-            known = self.values[name][index]
-            if not math.isnan(known) and known != value:
+            if known.setdefault(name, value) != value:
                 raise DataError(
-                    f"{self.path}, {row}: {name} of {architecture} is {value:g}, but {known:g} in an earlier row. "
-                    "Keep one row per architecture."
+                    f"{self.path}, {row}: {name} of {architecture} is {value:g}, but {known[name]:g} in an earlier "
+                    "row. Keep one row per architecture."
                 )
-            self.values[name][index] = value
 
-    def done(self) -> dict[str, NDArray[np.float64]]:
-        """The columns; raises DataError where there was no row."""
-        if not self.rows:
+    def done(self) -> tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]:
+        """The architectures, (n, positions), and the columns, (n,) each; raises DataError where there was no row."""
+        if not self.known:
             raise DataError(f"{self.path} has no rows. Give a table with a row per architecture.")
-        return self.values
+        rows = self.known.values()
+        return np.array(list(self.known)), {n: np.array([row.get(n, math.nan) for row in rows]) for n in self.names}
+
+    def listed(self) -> dict[str, NDArray[np.float64]]:
+        """The columns in the order of `space.genotypes()`; raises DataError also for a space that nobody lists."""
+        genotypes, columns = self.done()
+        index, found = self.space.index_of(genotypes), {}
+        for name, values in columns.items():
+            found[name] = np.full(self.space.size, np.nan)
+            found[name][index] = values
+        return found
 
 
 def number_of(given: object) -> float:
@@ -158,6 +170,17 @@ def save_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
         Path(partial).replace(path)
     finally:
         Path(partial).unlink(missing_ok=True)
+
+
+def drop_columns(path: Path, titles: Collection[str]) -> None:
+    """Take columns, with all arrays `TITLE.*`, out of a file that lists them in `columns`; an empty one is deleted."""
+    arrays = load_arrays(path, dict)
+    left = [title for title in arrays["columns"].tolist() if title not in titles]
+    if left:
+        kept = {name: array for name, array in arrays.items() if name.rpartition(".")[0] not in titles}
+        save_arrays(path, kept | {"columns": np.array(left)})
+    else:
+        path.unlink()
 
 
 def load_arrays(path: Path, make: Callable[[Any], Made]) -> Made:

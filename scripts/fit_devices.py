@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch import nn
 
-from llmnas_mcp.devices.catalogue import cost_columns
+from llmnas_mcp.devices.catalogue import DEVICES, ON_DEVICE, column
 from llmnas_mcp.devices.predictor import FOLDER, evaluate, features, held_out, one_hot
 from llmnas_mcp.spaces import Space, get_space
 
@@ -41,7 +41,7 @@ def read(folder: Path, space: Space, datasets: tuple[str, ...]) -> dict[str, Arr
     for dataset in datasets:
         table = pd.read_csv(folder / f"hwnasbench_nb201_{dataset}.csv.gz")
         order = np.argsort(space.index_of([space.parse(a) for a in table["arch_str"]]))
-        for name in cost_columns():
+        for name in (column(device, objective) for device in DEVICES for objective in ON_DEVICE):
             if name in table:
                 values = table[name].to_numpy(np.float64)[order]
                 found[f"{dataset}/{name}"] = np.where(values == -1, np.nan, values)

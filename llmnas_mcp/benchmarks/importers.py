@@ -14,10 +14,10 @@ from llmnas_mcp.measured import (
     Columns,
     NoColumnsError,
     check_dataset_name,
+    is_pickle,
     number_of,
     read_csv,
     readable,
-    starts_with,
 )
 from llmnas_mcp.spaces import DATASETS, Space
 
@@ -44,7 +44,7 @@ def read_accuracies(path: Path, space: Space, dataset: str | None) -> Found:
     if is_nats(path):
         with readable(path):
             return read_nats(path, space, dataset, _number)
-    if path.suffix in (".pickle", ".pkl") or starts_with(path, 1) == b"\x80":
+    if is_pickle(path):
         raise NoColumnsError(f"{path} has no accuracies: NATS-Bench keeps them in .pbz2 files. Give one, or a CSV.")
     with readable(path), read_csv(path) as (header, rows):
         columns = _columns_of(header, dataset)
@@ -57,7 +57,7 @@ def read_accuracies(path: Path, space: Space, dataset: str | None) -> Found:
         filled = Columns(path, space, list(columns), _number)
         for number, row in rows:
             filled.add(f"row {number}", row["arch_str"], {c: row[c] for c in columns})
-    return {columns[name]: values for name, values in filled.done().items()}
+    return {columns[name]: values for name, values in filled.listed().items()}
 
 
 def _columns_of(header: list[str], dataset: str | None) -> dict[str, str]:

@@ -61,7 +61,7 @@ def read_nats(
                 "NATS-tss-v1_0-3ffb9-simple, or a CSV."
             ) from None
         filled.add(place, architecture, values)
-    found = {name: values for name, values in filled.done().items() if not np.isnan(values).all()}
+    found = {name: values for name, values in filled.listed().items() if not np.isnan(values).all()}
     if not found:
         raise DataError(f"{path} has no accuracy after {EPOCHS} epochs on {' or '.join(wanted)}.")
     return found

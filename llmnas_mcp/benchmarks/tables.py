@@ -55,9 +55,10 @@ def import_measured(
 ) -> tuple[list[ImportedTable], list[ImportedAccuracies]]:
     """Import what a file has, costs of devices (`devices.tables.import_table`) or accuracies or both; or nothing of it.
 
-    Of FBNet, whose costs are sums over layers, a table of these. Raises DataError that names file, row, value and fix.
+    Of FBNet, whose costs are sums over layers, also a table of these. Raises DataError that names file, row, value and
+    fix.
     """
-    if space.name == layers.SPACE:
+    if space.name == layers.SPACE and layers.holds_layers(path):
         return layers.import_layers(path, data, dataset), []
     costs: Tables = {}
     accuracies: Found = {}

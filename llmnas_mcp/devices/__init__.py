@@ -2,6 +2,7 @@
 
 from llmnas_mcp.devices.catalogue import ANYWHERE, DEVICES, NAMES, ON_DEVICE, UNITS, Device, Objective, Unit
 from llmnas_mcp.devices.costs import CostModel, Costs, cost_models, cost_of
+from llmnas_mcp.devices.known import device_of, devices_of
 
 __all__ = [
     "ANYWHERE",
@@ -16,4 +17,6 @@ __all__ = [
     "Unit",
     "cost_models",
     "cost_of",
+    "device_of",
+    "devices_of",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -56,6 +57,12 @@ _OURS = {
     )
 }
 
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"  # how a device may be called
+_COLUMN = re.compile(f"({NAME})_({'|'.join(ON_DEVICE)})")
+GIVE_COLUMNS = (
+    "NAME_latency (ms), NAME_energy (mJ) or NAME_memory (MB), such as raspi4_latency; NAME is a device, new or not, in "
+    "at most 40 letters, digits, '_' and '-'"
+)
 
 DEVICES = Catalogue("llmnas.devices", _OURS, named(Device))
 
@@ -69,6 +76,11 @@ def column(device: str, objective: Objective) -> str:
     return f"{device}_{objective}"
 
 
-def cost_columns() -> dict[str, tuple[str, Objective]]:
-    """What the names of columns stand for: device and objective."""
-    return {column(d, o): (d, o) for d in DEVICES for o in ON_DEVICE}
+def parse_column(title: object) -> tuple[str, Objective] | None:
+    """Device and objective that the name of a column stands for; None for a column of anything else.
+
+    >>> parse_column("my_phone_energy"), parse_column("index"), parse_column("a phone_latency")
+    (('my_phone', 'energy'), None, None)
+    """
+    found = _COLUMN.fullmatch(title) if isinstance(title, str) else None
+    return (found[1], found[2]) if found else None  # type: ignore[return-value]

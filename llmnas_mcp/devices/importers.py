@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmnas_mcp.devices.catalogue import cost_columns
+from llmnas_mcp.devices.catalogue import GIVE_COLUMNS, parse_column
 from llmnas_mcp.devices.unpickler import load_plain
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.measured import (
@@ -16,25 +17,42 @@ from llmnas_mcp.measured import (
     Columns,
     NoColumnsError,
     check_dataset_name,
+    is_pickle,
     number_of,
     read_csv,
     readable,
-    starts_with,
     table_name,
 )
-from llmnas_mcp.spaces import DATASETS, Space
+from llmnas_mcp.spaces import DATASETS, Genotypes, Space
 
 LARGEST = 1e9  # ms, mJ or MB: eleven days a picture; what lies above is in another unit
 CANNOT_RUN = -1  # as HW-NAS-Bench marks cells the Edge TPU refuses
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
-    """Costs (ms, mJ, MB) in the order of `space.genotypes()`: NaN where not in the table; marked where it can't run."""
+    """One cost (ms, mJ or MB) of m architectures as given: genotypes (m, positions); values (m,), NaN what cannot run.
+
+    name: the table's.
+    """
 
     name: str
+    genotypes: NDArray[np.int64]
     values: NDArray[np.float64]
     cannot_run: NDArray[np.bool_]
+
+    def rows_of(self, genotypes: Genotypes) -> NDArray[np.int64]:
+        """Where architectures are in the table, shape (n,): -1 for those it does not have."""
+        return np.array([self._rows.get(key, -1) for key in _keys(genotypes)], dtype=np.int64)
+
+    @cached_property
+    def _rows(self) -> dict[bytes, int]:
+        return {key: row for row, key in enumerate(_keys(self.genotypes))}
+
+
+def _keys(genotypes: Genotypes) -> list[bytes]:
+    rows = np.ascontiguousarray(genotypes, dtype=np.int64)
+    return rows.view(f"V{rows.itemsize * rows.shape[1]}")[:, 0].tolist() if len(rows) else []
 
 
 Tables = dict[str, dict[str, Column]]
@@ -46,16 +64,14 @@ def read_tables(path: Path, space: Space, dataset: str | None) -> Tables:
     Raises DataError that names file, row, value and fix; NoColumnsError, which is one, for a CSV without costs.
     """
     check_dataset_name(dataset)
-    start = starts_with(path, 1)
+    read = _read_pickle if is_pickle(path) else _read_csv
     with readable(path):
-        if path.suffix in (".pickle", ".pkl") or start == b"\x80":
-            return _read_pickle(path, space, dataset)
-        return _read_csv(path, space, dataset)
+        return read(path, space, dataset)
 
 
 def _number(name: str, given: object) -> float:
     value = number_of(given)
-    if (0 < value < LARGEST) or (value == CANNOT_RUN and cost_columns()[name][1] == "latency"):
+    if (0 < value < LARGEST) or (value == CANNOT_RUN and name.endswith("_latency")):
         return value
     raise ValueError(
         f"Give a positive number below {LARGEST:,.0f} (ms, mJ or MB), or leave it empty where nothing was measured; a "
@@ -64,21 +80,26 @@ def _number(name: str, given: object) -> float:
 
 
 def _columns(path: Path, filled: Columns) -> dict[str, Column]:
+    """The columns that have a value; raises NoColumnsError for none."""
+    genotypes, columns = filled.done()
     found = {}
-    for name, values in filled.done().items():
-        marked = values == CANNOT_RUN
-        found[name] = Column(table_name(path), np.where(marked, np.nan, values), marked)
+    for title, values in columns.items():
+        if (given := ~np.isnan(values)).any():
+            own, marked = values[given], values[given] == CANNOT_RUN
+            found[title] = Column(table_name(path), genotypes[given], np.where(marked, np.nan, own), marked)
+    if not found:
+        raise NoColumnsError(f"{path} has no value in {', '.join(columns)[:200]}. Give what was measured.")
     return found
 
 
 def _read_csv(path: Path, space: Space, dataset: str | None) -> Tables:
     with read_csv(path) as (header, rows):
-        columns = [c for c in cost_columns() if c in header]
+        columns = [title for title in dict.fromkeys(header) if parse_column(title)]
         if "arch_str" not in header or not columns:
             missing = "column arch_str" if "arch_str" not in header else "cost column"
             raise NoColumnsError(
                 f"{path} has no {missing}; it has {', '.join(header)[:200] or 'nothing'}. Give arch_str and at least "
-                f"one of {', '.join(cost_columns())}."
+                f"one column {GIVE_COLUMNS}."
             )
         dataset = dataset or _dataset_of(path)
         filled = Columns(path, space, columns, _number)
@@ -111,8 +132,9 @@ def _read_pickle(path: Path, space: Space, dataset: str | None) -> Tables:
 
 def _pickled_columns(path: Path, space: Space, dataset: str, metrics: object) -> dict[str, Column]:
     place = f"{path}, {dataset}"
-    if not isinstance(metrics, dict) or not (columns := [c for c in cost_columns() if c in metrics]):
-        raise DataError(f"{place}: no cost column. Give at least one of {', '.join(cost_columns())}.")
+    columns = [title for title in metrics if parse_column(title)] if isinstance(metrics, dict) else []
+    if not isinstance(metrics, dict) or not columns:
+        raise DataError(f"{place}: no cost column. Give at least one of {GIVE_COLUMNS}.")
     config = metrics.get("config")
     for name in (*columns, "config"):
         if not isinstance(metrics.get(name), (list, tuple)) or len(metrics[name]) != len(metrics[columns[0]]):

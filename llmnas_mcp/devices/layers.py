@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -26,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmnas_mcp.devices.catalogue import DEVICES, column, cost_columns
+from llmnas_mcp.devices.catalogue import NAME, column, parse_column
 from llmnas_mcp.devices.importers import LARGEST
 from llmnas_mcp.devices.predictor import FOLDER, Fit, load
 from llmnas_mcp.devices.tables import ImportedTable
@@ -34,6 +35,8 @@ from llmnas_mcp.devices.unpickler import load_plain
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.measured import (
     check_dataset_name,
+    drop_columns,
+    is_pickle,
     load_arrays,
     number_of,
     read_csv,
@@ -55,6 +58,7 @@ FEATURES = (
 )
 _DELTAS, _BASE = "_latency_delta_lut", "_base.json"
 _BASE_KEY = "all_k3_e1_latency_ms"
+_DELTA = re.compile(f"({NAME})_delta_ms")
 _LARGEST_JSON = 2**20
 
 Float = NDArray[np.float64]
@@ -103,6 +107,24 @@ def imported_layers(data: Path) -> list[ImportedTable]:
     return [_describe(name, title, its) for name in PUBLISHED for title, its in _load(_file(name, data)).items()]
 
 
+def remove_layers(name: str, data: Path) -> list[ImportedTable]:
+    """Remove the costs of that table name from the folder `data`, of both datasets; returns what they were."""
+    removed = []
+    for dataset in PUBLISHED:
+        if own := {title: its for title, its in _load(_file(dataset, data)).items() if its.name == name}:
+            drop_columns(_file(dataset, data), own)
+            removed += [_describe(dataset, title, its) for title, its in own.items()]
+    return removed
+
+
+def holds_layers(path: Path) -> bool:
+    """Whether a file is to be read as a lookup table of layers: any but a CSV of whole networks."""
+    if is_pickle(path):
+        return True
+    with read_csv(path) as (header, _):
+        return "arch_str" not in header
+
+
 def load_layers(space: Space, dataset: str, data: Path) -> dict[str, LayerCosts]:
     """The imported costs of FBNet on a dataset by column (`raspi4_latency`); empty when there are none."""
     return _load(_file(dataset, data)) if space.name == SPACE and dataset in PUBLISHED else {}
@@ -119,11 +141,9 @@ def read_layers(path: Path, dataset: str | None = None) -> LayerTables:
     check_dataset_name(dataset)
     if dataset is not None and dataset not in PUBLISHED:
         raise DataError(f"FBNet has no dataset {dataset!r}. Allowed: {', '.join(PUBLISHED)}.")
-    start = starts_with(path, 1)
+    read = _read_official if is_pickle(path) else _read_deltas
     with readable(path):
-        if path.suffix in (".pickle", ".pkl") or start == b"\x80":
-            return _read_official(path, dataset)
-        return _read_deltas(path, dataset)
+        return read(path, dataset)
 
 
 def _read_deltas(path: Path, dataset: str | None) -> LayerTables:
@@ -131,15 +151,16 @@ def _read_deltas(path: Path, dataset: str | None) -> LayerTables:
     dataset = dataset or next((d for d in PUBLISHED if d in name.lower()), None)
     if dataset is None:
         raise DataError(f"{path.name} does not say which dataset it is for. Pass --dataset {' or '.join(PUBLISHED)}.")
-    bases = _read_bases(path.with_name(name.removesuffix(_DELTAS) + _BASE))
     with read_csv(path) as (header, rows):
-        devices = [d for d in DEVICES if f"{d}_delta_ms" in header]
+        devices = [found[1] for found in map(_DELTA.fullmatch, dict.fromkeys(header)) if found]
         missing = [title for title in ("layer", "op_index", "op") if title not in header]
         if missing or not devices:
             raise DataError(
                 f"{path} has no column {', '.join(missing) or 'DEVICE_delta_ms'}; it has {', '.join(header)[:200]}. "
-                "Give layer, op_index, op and a column DEVICE_delta_ms for each device."
+                "Give layer, op_index, op and a column DEVICE_delta_ms for each device; or, of whole networks, "
+                "arch_str and DEVICE_latency."
             )
+        bases = _read_bases(path.with_name(name.removesuffix(_DELTAS) + _BASE), devices)
         terms = {d: np.full((LAYERS, len(BLOCKS)), np.nan) for d in devices}
         for number, row in rows:
             _add_row(f"{path}, row {number}", row, terms)
@@ -176,14 +197,14 @@ def _add_row(place: str, row: Mapping[str, str], terms: dict[str, Float]) -> Non
         its[at] = value
 
 
-def _read_bases(path: Path) -> dict[str, float]:
-    """Milliseconds of the network that is k3_e1 throughout, by device."""
+def _read_bases(path: Path, devices: Iterable[str]) -> dict[str, float]:
+    """Milliseconds of the network that is k3_e1 throughout, by device, for those of the devices that are there."""
     content = starts_with(path, _LARGEST_JSON + 1)
     try:
         given = json.loads(content)[_BASE_KEY] if len(content) <= _LARGEST_JSON else None
     except (ValueError, LookupError, TypeError, RecursionError):
         given = None
-    bases = {d: number_of(given[d]) for d in DEVICES if d in given} if isinstance(given, dict) else {}
+    bases = {d: number_of(given[d]) for d in devices if d in given} if isinstance(given, dict) else {}
     if not bases or not all(0 < value < LARGEST for value in bases.values()):
         raise DataError(f'{path} has no latencies. Give {{"{_BASE_KEY}": {{DEVICE: milliseconds, ...}}}}.')
     return bases
@@ -192,12 +213,14 @@ def _read_bases(path: Path) -> dict[str, float]:
 def _read_official(path: Path, dataset: str | None) -> LayerTables:
     content = load_plain(path)
     lookups = content.get(SPACE) if isinstance(content, dict) else None
-    if not isinstance(lookups, dict) or not (titles := [c for c in cost_columns() if isinstance(lookups.get(c), dict)]):
+    known = lookups.items() if isinstance(lookups, dict) else ()
+    titles = {title: lookup for title, lookup in known if parse_column(title) and isinstance(lookup, dict)}
+    if not titles:
         raise DataError(f"{path} holds nothing under {SPACE!r}, where HW-NAS-Bench keeps a lookup table of each cost.")
     found: LayerTables = {}
     for name in [dataset] if dataset else PUBLISHED:
-        for title in titles:
-            if costs := _summands(path, title, lookups[title], name):
+        for title, lookup in titles.items():
+            if costs := _summands(path, title, lookup, name):
                 found.setdefault(name, {})[title] = costs
     if not found:
         raise DataError(f"{path}: the lookup tables of FBNet have nothing of {dataset or ' or '.join(PUBLISHED)}.")
@@ -252,7 +275,7 @@ def _file(dataset: str, data: Path) -> Path:
 
 
 def _describe(dataset: str, title: str, costs: LayerCosts) -> ImportedTable:
-    device, objective = cost_columns()[title]
+    device, objective = parse_column(title)  # type: ignore[misc]  # no other is loaded
     return ImportedTable(SPACE, dataset, device, objective, costs.name, len(BLOCKS) ** LAYERS, 0)
 
 
@@ -280,7 +303,7 @@ def _load_version(path: Path, _mtime: int, _size: int) -> dict[str, LayerCosts]:
 def _costs_in(file: Mapping[str, Any]) -> dict[str, LayerCosts]:
     found = {}
     for title in (str(t) for t in file["columns"]):
-        if title in cost_columns():
+        if parse_column(title):
             terms = np.asarray(file[f"{title}.terms"], dtype=np.float64).reshape(LAYERS, len(BLOCKS))
             found[title] = LayerCosts(str(file[f"{title}.name"]), float(file[f"{title}.base"]), terms)
     return found

@@ -1,7 +1,13 @@
-"""Tables of measured costs that a user imported: one file per space and dataset in the folder of tables."""
+"""Tables of measured costs that a user imported: one file per space and dataset in the folder of tables.
+
+A file has the measured architectures of each column as genotypes, so a space need not be one that can be listed. What a
+table lacks is told by a model fitted to what it has, where that is ENOUGH.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,13 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from llmnas_mcp.devices.catalogue import Objective, cost_columns
+from llmnas_mcp.devices.catalogue import Objective, parse_column
 from llmnas_mcp.devices.importers import Column, Tables, read_tables
+from llmnas_mcp.devices.modelling import CostFit, fit_costs
 from llmnas_mcp.errors import DataError
-from llmnas_mcp.measured import DATASET_NAME, joined, load_arrays, save_arrays
-from llmnas_mcp.spaces import Space
+from llmnas_mcp.measured import DATASET_NAME, drop_columns, joined, load_arrays, save_arrays
+from llmnas_mcp.spaces import Space, dataset_shape
 
 PREFIX = "devices"
+ENOUGH = 30  # measured architectures that a model is fitted to
 
 
 @dataclass(frozen=True)
@@ -46,28 +54,44 @@ def store_tables(new: Tables, space: Space, data: Path) -> list[ImportedTable]:
     old = {name: load_columns(space, name, data) for name in new}
     merged = {name: {t: _merge(old[name].get(t), c) for t, c in columns.items()} for name, columns in new.items()}
     for name, columns in merged.items():
-        _save(_file(space.name, name, data), space.name, name, old[name] | columns)
+        _save(_file(space.name, name, data), space, name, old[name] | columns)
     return [_describe(space.name, name, t, c) for name, columns in merged.items() for t, c in columns.items()]
 
 
 def imported_tables(data: Path) -> list[ImportedTable]:
     """Every column in the folder, by space and dataset; raises DataError for a damaged file."""
-    found = []
+    return [
+        _describe(file.space, file.dataset, title, column)
+        for file in (_load(*_version(path)) for path in sorted(data.glob(f"{PREFIX}.*.npz")))
+        for title, column in file.columns.items()
+    ]
+
+
+def remove_tables(name: str, data: Path) -> list[ImportedTable]:
+    """Remove the columns of that table name from the folder, of every space and dataset; returns what they were."""
+    removed = []
     for path in sorted(data.glob(f"{PREFIX}.*.npz")):
-        space, dataset, columns = _load(path)
-        found += [_describe(space, dataset, title, column) for title, column in columns.items()]
-    return found
+        file = _load(*_version(path))
+        if own := {title: column for title, column in file.columns.items() if column.name == name}:
+            drop_columns(path, own)
+            removed += [_describe(file.space, file.dataset, title, column) for title, column in own.items()]
+    return removed
 
 
 def load_columns(space: Space, dataset: str, data: Path) -> dict[str, Column]:
-    """The imported columns of a space and dataset by name (`raspi4_latency`); empty when there are none."""
+    """The imported columns of a space and dataset by name (`raspi4_latency`); empty when there are none.
+
+    Raises DataError for a damaged file, and for one of a space whose choices have changed since.
+    """
     path = _file(space.name, dataset, data)
     if not DATASET_NAME.fullmatch(dataset) or not path.exists():
         return {}
-    _, _, columns = _load(path)
-    if any(len(column.values) != space.size for column in columns.values()):
-        raise DataError(f"{path} is not of {space.name}. Delete it and import the table again.")
-    return columns
+    return _columns(space, *_version(path))
+
+
+def fitted_to(space: Space, dataset: str, title: str, data: Path) -> CostFit | None:
+    """The model of an imported column's costs, fitted to those it has; None where these are fewer than ENOUGH."""
+    return _fit(space, dataset, title, *_version(_file(space.name, dataset, data)))
 
 
 def _file(space: str, dataset: str, data: Path) -> Path:
@@ -75,43 +99,93 @@ def _file(space: str, dataset: str, data: Path) -> Path:
 
 
 def _describe(space: str, dataset: str, title: str, column: Column) -> ImportedTable:
-    device, objective = cost_columns()[title]
-    cells, marked = int((~np.isnan(column.values)).sum()), int(column.cannot_run.sum())
-    return ImportedTable(space, dataset, device, objective, column.name, cells, marked)
+    device, objective = parse_column(title)  # type: ignore[misc]  # no other is loaded
+    marked = int(column.cannot_run.sum())
+    return ImportedTable(space, dataset, device, objective, column.name, len(column.values) - marked, marked)
 
 
 def _merge(old: Column | None, new: Column) -> Column:
+    """Both tables' architectures, in ascending order; those of the new one as they are there."""
     if old is None:
         return new
-    given = new.cannot_run | ~np.isnan(new.values)
-    values, marked = np.where(given, new.values, old.values), np.where(given, new.cannot_run, old.cannot_run)
-    kept = ((old.cannot_run | ~np.isnan(old.values)) & ~given).any()
-    return Column(joined(old.name, new.name) if kept else new.name, values, marked)
+    rows, first = np.unique(np.vstack([new.genotypes, old.genotypes]), axis=0, return_index=True)
+    values = np.concatenate([new.values, old.values])[first]
+    marked = np.concatenate([new.cannot_run, old.cannot_run])[first]
+    return Column(joined(old.name, new.name) if (first >= len(new.values)).any() else new.name, rows, values, marked)
 
 
-def _save(path: Path, space: str, dataset: str, columns: dict[str, Column]) -> None:
-    arrays = {"space": np.array(space), "dataset": np.array(dataset), "columns": np.array(list(columns))}
+def _save(path: Path, space: Space, dataset: str, columns: Mapping[str, Column]) -> None:
+    arrays = {"space": np.array(space.name), "dataset": np.array(dataset), "columns": np.array(list(columns))}
+    arrays["choices"] = np.array(_choices(space))
     for title, column in columns.items():
-        arrays[f"{title}.name"] = np.array(column.name)
+        small = np.min_scalar_type(max(map(len, space.values)))
+        arrays[f"{title}.name"], arrays[f"{title}.genotypes"] = np.array(column.name), column.genotypes.astype(small)
         arrays[f"{title}.values"], arrays[f"{title}.cannot_run"] = column.values, column.cannot_run
     save_arrays(path, arrays)
 
 
-def _load(path: Path) -> tuple[str, str, dict[str, Column]]:
+def _choices(space: Space) -> str:
+    """What the numbers of a genotype stand for."""
+    return json.dumps(list(zip(space.positions, space.words, strict=True)))
+
+
+# What is read once of each version of a file: a new import changes its time, and so is seen by a running server.
+
+
+def _version(path: Path) -> tuple[Path, int, int]:
     stat = path.stat()
-    return _load_version(path, stat.st_mtime_ns, stat.st_size)
+    return path, stat.st_mtime_ns, stat.st_size
+
+
+@dataclass(frozen=True)
+class _File:
+    """choices: the space's when it was written; in a file older than that, where genotypes are indices, its size."""
+
+    space: str
+    dataset: str
+    choices: str
+    columns: dict[str, Column]
 
 
 @lru_cache(maxsize=32)
-def _load_version(path: Path, _mtime: int, _size: int) -> tuple[str, str, dict[str, Column]]:
-    """What a file held at that time; a new import changes the time, and so is seen by a running server."""
-    return load_arrays(path, _columns_in)
+def _load(path: Path, _mtime: int, _size: int) -> _File:
+    return load_arrays(path, _read)
 
 
-def _columns_in(file: dict[str, Any]) -> tuple[str, str, dict[str, Column]]:
-    columns = {
-        str(t): Column(str(file[f"{t}.name"]), file[f"{t}.values"], file[f"{t}.cannot_run"])
-        for t in file["columns"]
-        if str(t) in cost_columns()
+def _read(file: Mapping[str, Any]) -> _File:
+    columns, choices = {}, str(file["choices"]) if "choices" in file else ""
+    for title in filter(parse_column, map(str, file["columns"])):
+        values, marked = file[f"{title}.values"], file[f"{title}.cannot_run"]
+        if "choices" in file:
+            genotypes = file[f"{title}.genotypes"].astype(np.int64)
+        else:
+            choices, given = str(len(values)), marked | ~np.isnan(values)
+            genotypes, values, marked = np.flatnonzero(given)[:, None], values[given], marked[given]
+        columns[title] = Column(str(file[f"{title}.name"]), genotypes, values, marked)
+    return _File(str(file["space"]), str(file["dataset"]), choices, columns)
+
+
+@lru_cache(maxsize=32)
+def _columns(space: Space, path: Path, mtime: int, size: int) -> dict[str, Column]:
+    file = _load(path, mtime, size)
+    if file.choices == _choices(space):
+        return file.columns
+    if file.choices != str(space.size):
+        raise DataError(
+            f"{path} is of another {space.name}, whose choices have changed since. Remove its tables, llmnas data "
+            f"remove {' and '.join(dict.fromkeys(c.name for c in file.columns.values()))}, and import them again."
+        )
+    shape = tuple(map(len, space.values))
+    return {
+        title: Column(c.name, np.column_stack(np.unravel_index(c.genotypes[:, 0], shape)), c.values, c.cannot_run)
+        for title, c in file.columns.items()
     }
-    return str(file["space"]), str(file["dataset"]), columns
+
+
+@lru_cache(maxsize=32)
+def _fit(space: Space, dataset: str, title: str, path: Path, mtime: int, size: int) -> CostFit | None:
+    column = _columns(space, path, mtime, size)[title]
+    runs = ~column.cannot_run  # what cannot run teaches no cost
+    if runs.sum() < ENOUGH:
+        return None
+    return fit_costs(space, dataset_shape(dataset), column.genotypes[runs], column.values[runs])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from llmnas_mcp import __version__, baselines
 from llmnas_mcp.baselines import Baseline
-from llmnas_mcp.devices import DEVICES, NAMES, ON_DEVICE, UNITS, Objective
+from llmnas_mcp.devices import NAMES, ON_DEVICE, UNITS, Objective, device_of
 from llmnas_mcp.errors import ArchitectureError
 from llmnas_mcp.pareto import ranks_of, unit_hypervolume
 from llmnas_mcp.reports.coverage import RANGES, spread
@@ -53,7 +53,7 @@ def tell(lab: Laboratory, search_id: str, progress: Progress | None = None) -> d
     best = handle.landscape.best_front(handle.limits, handle.scale)
     compared = baselines.of_search(handle, min(len(members), MOST_COMPARED), progress=progress)
     final, most = handle.hypervolume(members), None if best is None else unit_hypervolume(best)
-    device = DEVICES[handle.row["device"]].title if handle.row["device"] else None
+    device = device_of(handle.row["device"], handle.landscape.data).title if handle.row["device"] else None
     on_front = {m.architecture for m in front}
     number = {m.architecture: i for i, m in enumerate(members)}
     place = _placer(handle.space, number)

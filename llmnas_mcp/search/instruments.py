@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from llmnas_mcp import results as r
-from llmnas_mcp.devices import DEVICES, cost_models, cost_of
+from llmnas_mcp.devices import cost_models, cost_of, devices_of
 from llmnas_mcp.devices.tables import imported_tables
 from llmnas_mcp.errors import ArchitectureError, LabError, UnknownNameError
 from llmnas_mcp.scoring import calibration_of, form_of, score_of
@@ -50,11 +50,12 @@ def choices_of(space: Space) -> list[r.Choice]:
 
 def list_devices(space: str, data: Path) -> r.Devices:
     """Every device, objective and dataset whose cost can be told, with source and error."""
+    known = devices_of(data)
     return r.Devices(
         devices=[
             r.CostModelInfo(
                 device=m.device,
-                title=DEVICES[m.device].title,
+                title=known[m.device].title,
                 objective=m.objective,
                 dataset=m.dataset,
                 unit=m.unit,

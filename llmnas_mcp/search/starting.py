@@ -49,8 +49,8 @@ def check_settings(
 def id_of(row: dict[str, Any]) -> str:
     """The id of a search with these settings: its device or objective, its dataset, and six digits.
 
-    The same search in a fresh store has the same id. What may be set since later counts only where it is set, so that
-    other searches keep their ids.
+    At most 80 characters, for which stores have room. The same search in a fresh store has the same id. What may be
+    set since later counts only where it is set, so that other searches keep their ids.
     """
     first, *others = row["objectives"]
     limits = dict(row["limits"])
@@ -63,4 +63,4 @@ def id_of(row: dict[str, Any]) -> str:
     else:
         named |= {name: row[name][0] for name in ("cost_low", "cost_high")}
     digest = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:6]
-    return f"{row['device'] or first}-{row['dataset'][:48]}-{digest}"
+    return f"{(row['device'] or first)[:24]}-{row['dataset'][:48]}-{digest}"

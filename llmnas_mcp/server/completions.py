@@ -8,7 +8,7 @@ from anyio import to_thread
 from mcp.server.mcpserver import MCPServer
 from mcp.types import Completion
 
-from llmnas_mcp.devices import DEVICES
+from llmnas_mcp.devices import devices_of
 from llmnas_mcp.search import instruments
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.server.trouble import readable
@@ -20,7 +20,7 @@ def register(mcp: MCPServer, lab: Laboratory) -> None:
     """Add completions for devices, datasets, operations and ids of searches."""
     spaces = instruments.list_spaces().spaces
     offers: dict[str, Callable[[], Sequence[str]]] = {
-        "device": lambda: list(DEVICES),
+        "device": lambda: list(devices_of(lab.settings.data)),
         "dataset": lambda: list(dict.fromkeys(name for space in spaces for name in space.datasets)),
         "avoid": lambda: list(dict.fromkeys(name for space in spaces for c in space.choices for name in c.values)),
         "search_id": lambda: [line.search_id for line in lab.list_searches(200).searches],

@@ -55,8 +55,8 @@ def test_the_official_pickle_is_imported_in_every_form(
         ("ImageNet16-120", "raspi4", "hw", 3, 0),
         ("ImageNet16-120", "edgetpu", "hw", 2, 1),
     ]
-    values = load_columns(space, "ImageNet16-120", data)["raspi4_latency"].values
-    assert values[space.index_of(CELLS)].tolist() == [1.5, 2.5, 3.5]
+    column = load_columns(space, "ImageNet16-120", data)["raspi4_latency"]
+    assert column.values[column.rows_of(CELLS)].tolist() == [1.5, 2.5, 3.5]
 
 
 @pytest.mark.parametrize("kind", [">f8", "<f4", "i8", "u1"])

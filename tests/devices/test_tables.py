@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmnas_mcp import measured as shared
+from llmnas_mcp.devices.importers import Column
 from llmnas_mcp.devices.tables import ImportedTable, import_table, imported_tables, load_columns
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.spaces import Space, get_space
@@ -20,9 +21,11 @@ OTHER = CELL.replace("skip_connect", "none")
 Write = Callable[..., Path]
 
 
-def index(architecture: str) -> int:
-    space = get_space("nasbench201")
-    return int(space.index_of([space.parse(architecture)])[0])
+def values(column: Column, *architectures: str) -> list[float]:
+    """What a column has of these; NaN for what cannot run."""
+    rows = column.rows_of([get_space("nasbench201").parse(architecture) for architecture in architectures])
+    assert (rows >= 0).all()
+    return column.values[rows].tolist()
 
 
 @pytest.mark.parametrize("name", ["bench_cifar100.csv.gz", "bench_cifar100.csv"])
@@ -39,9 +42,10 @@ def test_a_csv_is_imported_for_the_dataset_its_name_ends_in(space: Space, data: 
     ]
     assert imported_tables(data) == imported
     columns = load_columns(space, "cifar100", data)
-    assert columns["raspi4_latency"].values[[index(CELL), index(OTHER)]].tolist() == [1.25, 2.5]
-    assert columns["edgetpu_latency"].cannot_run[[index(CELL), index(OTHER)]].tolist() == [True, False]
-    assert np.isnan(columns["eyeriss_energy"].values).sum() == 15624
+    assert values(columns["raspi4_latency"], CELL, OTHER) == [1.25, 2.5]
+    assert np.isnan(values(columns["edgetpu_latency"], CELL, OTHER)).tolist() == [True, False]
+    assert columns["edgetpu_latency"].cannot_run.tolist() == [True, False]
+    assert columns["eyeriss_energy"].rows_of([space.parse(CELL)]).tolist() == [-1]
 
 
 def test_importing_again_adds_columns_and_replaces_cells(space: Space, data: Path, write: Write) -> None:
@@ -50,8 +54,8 @@ def test_importing_again_adds_columns_and_replaces_cells(space: Space, data: Pat
     second = [{"arch_str": OTHER, "fpga_latency": 5, "fpga_energy": 6}]
     import_table(write("two_cifar10.csv", second), space, data)
     columns = load_columns(space, "cifar10", data)
-    assert columns["fpga_latency"].values[[index(CELL), index(OTHER)]].tolist() == [1, 5]
-    assert columns["fpga_energy"].name == "two_cifar10"
+    assert values(columns["fpga_latency"], CELL, OTHER) == [1, 5]
+    assert [columns[f"fpga_{o}"].name for o in ("latency", "energy")] == ["one_cifar10+two_cifar10", "two_cifar10"]
     assert [t.cells for t in imported_tables(data)] == [2, 1]
 
 

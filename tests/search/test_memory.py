@@ -15,14 +15,14 @@ from llmnas_mcp.spaces import DATASETS, get_space
 from llmnas_mcp.spaces.reference import reference_of
 
 SPACE = get_space("nasbench201")
-CELLS = [tuple(cell) for cell in reference_of(SPACE, DATASETS["cifar10"]).genotypes[::111].tolist()]
+CELLS = [tuple(cell) for cell in reference_of(SPACE, DATASETS["cifar10"]).genotypes[::222].tolist()]
 MEMORY = {SPACE.format(cell): 1.5 + sum(cell) / 7 + i / 1000 for i, cell in enumerate(CELLS)}
 OTHER = SPACE.format(tuple(reference_of(SPACE, DATASETS["cifar10"]).genotypes[1].tolist()))
 
 
 @pytest.fixture(autouse=True)
 def imported(settings: SimpleNamespace, write: Callable[..., Path]) -> None:
-    """A small table of the memory that some cells take on a Raspberry Pi."""
+    """A table of the memory that a few cells take on a Raspberry Pi: too small for a model of the others."""
     rows = [{"arch_str": name, "raspi4_memory": memory} for name, memory in MEMORY.items()]
     import_table(write("sram_cifar10.csv", rows), SPACE, settings.data)
 
@@ -30,7 +30,7 @@ def imported(settings: SimpleNamespace, write: Callable[..., Path]) -> None:
 def test_a_search_by_memory_is_of_what_the_table_has(lab: Laboratory, hand: SimpleNamespace) -> None:
     started = lab.start_search(device="raspi4", objective="memory", niches=2)
     assert started.units == ["MB"]
-    assert sum(niche.size or 0 for niche in started.niches) == len(MEMORY) == 48
+    assert sum(niche.size or 0 for niche in started.niches) == len(MEMORY) == 24
     hand.play(lab, started.search_id)
     members = lab.list_niche_members(started.search_id, limit=1000).members
     assert {m.architecture: m.cost for m in members} == MEMORY
@@ -46,7 +46,7 @@ def test_a_search_by_memory_is_of_what_the_table_has(lab: Laboratory, hand: Simp
 def test_memory_may_be_one_of_two_costs_or_limited_in_a_search_for_another(
     lab: Laboratory, hand: SimpleNamespace
 ) -> None:
-    limit = sorted(MEMORY.values())[20]
+    limit = sorted(MEMORY.values())[10]
     within = {name for name, memory in MEMORY.items() if memory <= limit}
     both = lab.start_search(device="raspi4", objective=["latency", "memory"], niches=1).search_id
     limited = lab.start_search(device="raspi4", limits=Limits(memory=limit), niches=1).search_id
