@@ -14,8 +14,8 @@ from llmnas_mcp.benchmarks.importers import Found, read_accuracies
 from llmnas_mcp.benchmarks.nats import is_nats
 from llmnas_mcp.devices import layers
 from llmnas_mcp.devices.importers import Tables, read_tables
-from llmnas_mcp.devices.tables import ImportedTable, store_tables
-from llmnas_mcp.errors import DataError
+from llmnas_mcp.devices.tables import ImportedTable, imported_tables, remove_tables, store_tables
+from llmnas_mcp.errors import DataError, NotFoundError, UnknownNameError
 from llmnas_mcp.measured import DATASET_NAME, NoColumnsError, joined, load_arrays, save_arrays, table_name
 from llmnas_mcp.spaces import Space
 
@@ -80,6 +80,32 @@ def imported_accuracies(data: Path) -> list[ImportedAccuracies]:
     """Every table of accuracies in the folder, by space and dataset; raises DataError for a damaged file."""
     loaded = [_load(path) for path in sorted(data.glob(f"{PREFIX}.*.npz"))]
     return [_describe(space, dataset, table) for space, dataset, table in loaded]
+
+
+def remove_measured(name: str, data: Path) -> tuple[list[ImportedTable], list[ImportedAccuracies]]:
+    """Remove all costs and accuracies of that table name from the folder `data`; returns what they were.
+
+    Raises NotFoundError where nothing was imported, UnknownNameError, with the names there are, for another name.
+    """
+    costs = [*imported_tables(data), *layers.imported_layers(data)]
+    names = {t.name for t in costs} | {t.name for t in imported_accuracies(data)}
+    if not names:
+        raise NotFoundError("There is no table to remove: none was imported.")
+    if name not in names:
+        merged = ", ".join(sorted(other for other in names if name in other.split("+")))
+        fix = f"What has rows of {name} and of others is removed by their name together: {merged}." if merged else ""
+        raise UnknownNameError("table", name, names, fix)
+    return [*remove_tables(name, data), *layers.remove_layers(name, data)], _remove(name, data)
+
+
+def _remove(name: str, data: Path) -> list[ImportedAccuracies]:
+    removed = []
+    for path in sorted(data.glob(f"{PREFIX}.*.npz")):
+        space, dataset, table = _load(path)
+        if table.name == name:
+            path.unlink()
+            removed.append(_describe(space, dataset, table))
+    return removed
 
 
 def accuracy_table(space: Space, dataset: str, data: Path) -> AccuracyTable | None:

@@ -82,6 +82,25 @@ def test_a_dataset_nobody_knew_is_searched_once_its_table_is_imported(llmnas: Ru
     assert {point["source"] for point in front["front"]} == {"table:mine"}
 
 
+def test_a_device_of_a_table_is_listed_prices_and_is_gone_once_the_table_is_removed(
+    llmnas: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine_cifar10.csv"
+    path.write_text(f"arch_str,my-board_latency\n{CELL},3.5\n")
+    imported = parsed(llmnas("data", "import", str(path), "--json"))
+    (row,) = [d for d in parsed(llmnas("devices", "--json"))["devices"] if d["device"] == "my-board"]
+    assert (row["title"], row["source"], row["error"]) == ("my-board (imported table)", "table:mine_cifar10", None)
+    (cost,) = parsed(llmnas("latency", CELL, "--device", "my-board", "--json"))["results"]
+    assert cost["value"] == 3.5
+    refused = llmnas("data", "remove", "yours", check=False)
+    assert refused.returncode == 1
+    assert "Unknown table 'yours'. Allowed: mine_cifar10." in refused.stderr
+    assert parsed(llmnas("data", "remove", "mine_cifar10", "--json")) == imported
+    assert parsed(llmnas("data", "list", "--json")) == {"tables": [], "accuracies": []}
+    gone = llmnas("latency", CELL, "--device", "my-board", check=False)
+    assert "Unknown device 'my-board'" in gone.stderr
+
+
 def test_a_table_that_is_none_is_refused_with_the_reason(llmnas: Run, tmp_path: Path) -> None:
     bad = tmp_path / "bad.csv"
     bad.write_text("arch_str,raspi4_latency\n|nor_conv_3x3~0|,12\n")

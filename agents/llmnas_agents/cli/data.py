@@ -1,4 +1,4 @@
-"""Commands on measured tables: data import, data list."""
+"""Commands on measured tables: data import, data list, data remove."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from rich.table import Table
 
 from llmnas_agents.cli.shared import AsJson, Space, err, out, print_json
 from llmnas_agents.cli.space import known_name
-from llmnas_mcp.benchmarks.tables import ImportedAccuracies, import_measured, imported_accuracies
+from llmnas_mcp.benchmarks.tables import (
+    ImportedAccuracies,
+    import_measured,
+    imported_accuracies,
+    remove_measured,
+)
 from llmnas_mcp.devices.layers import imported_layers
 from llmnas_mcp.devices.tables import ImportedTable, imported_tables
 from llmnas_mcp.settings import Settings
@@ -30,14 +35,17 @@ def import_(
         Path,
         typer.Argument(
             help="HW-NAS-Bench's pickle, NATS-Bench's folder, or a CSV with arch_str and columns DEVICE_latency (ms), "
-            "DEVICE_energy (mJ) or DATASET_test_200 (test accuracy in %)."
+            "DEVICE_energy (mJ), DEVICE_memory (MB) or DATASET_test_200 (test accuracy in %)."
         ),
     ],
     dataset: Annotated[str | None, typer.Option(help="Whose table it is. Default: told by the file.")] = None,
     space: Space = "nasbench201",
     as_json: AsJson = False,
 ) -> None:
-    """Import a table of measured latencies and energies, or of trained accuracies, or of both.
+    """Import a table of measured costs, or of trained accuracies, or of both.
+
+    A column DEVICE_latency, DEVICE_energy or DEVICE_memory makes a device of that name, if there is none. What a table
+    lacks is predicted: by a model fitted to it, from 30 architectures on, where there is no other.
 
     Accuracies are for judging searches afterwards; no search sees them.
     """
@@ -56,6 +64,20 @@ def list_(as_json: AsJson = False) -> None:
     _show(tables, accuracies, as_json)
     if not tables and not accuracies and not as_json:
         err.print("No tables yet: llmnas data import FILE")
+
+
+@commands.command()
+def remove(
+    name: Annotated[str, typer.Argument(help="Its name in `llmnas data list`.")], as_json: AsJson = False
+) -> None:
+    """Remove all that was imported under a name: costs, layers of FBNet and accuracies, of every space and dataset.
+
+    A device that only this table made is gone with it, and searches on that device need it to be imported again.
+    """
+    tables, accuracies = remove_measured(name, Settings().data)
+    _show(tables, accuracies, as_json)
+    if not as_json:
+        err.print(f"{name} is removed.")
 
 
 def _show(tables: list[ImportedTable], accuracies: list[ImportedAccuracies], as_json: bool) -> None:
