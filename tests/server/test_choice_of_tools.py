@@ -24,11 +24,13 @@ from mcp.types import (
 )
 from pydantic import TypeAdapter
 
+from llmnas_mcp.devices.tables import import_table
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.search.store import Store
 from llmnas_mcp.server import changes as watcher
 from llmnas_mcp.server import subscriptions
 from llmnas_mcp.server.app import create_app
+from llmnas_mcp.spaces import get_space
 from tests import warm
 from tests.server.conftest import CELL, answer, server, session
 from tests.server.serving import serving
@@ -116,6 +118,14 @@ async def test_names_are_completed(argument: str, typed: str, expected: list[str
         found = (await client.complete(SEARCH, {"name": argument, "value": typed})).completion
     assert found.values == expected
     assert found.total in (len(expected), None)
+
+
+async def test_a_device_of_an_imported_table_is_completed(tmp_path: Path) -> None:
+    (tmp_path / "mine_cifar10.csv").write_text(f"arch_str,pi5_latency\n{CELL},3\n")
+    import_table(tmp_path / "mine_cifar10.csv", get_space("nasbench201"), tmp_path / "tables")
+    async with session(tmp_path) as client:
+        found = (await client.complete(SEARCH, {"name": "device", "value": "pi"})).completion
+    assert found.values == ["pixel3", "pi5", "raspi4"]
 
 
 async def test_ids_of_searches_are_completed_for_prompts_and_resources(tmp_path: Path) -> None:
