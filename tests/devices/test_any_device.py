@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmnas_mcp.benchmarks.tables import import_measured
-from llmnas_mcp.devices import DEVICES, ON_DEVICE, Objective, cost_models, cost_of, device_of, devices_of
+from llmnas_mcp.devices import DEVICES, ON_DEVICE, Device, Objective, cost_models, cost_of, device_of, devices_of
 from llmnas_mcp.devices.catalogue import NAME, column, parse_column
 from llmnas_mcp.devices.layers import load_layers
 from llmnas_mcp.devices.tables import ENOUGH, fitted_to, import_table, imported_tables, load_columns, remove_tables
@@ -228,6 +228,24 @@ def test_a_published_fit_comes_before_one_of_the_table(space: Space, data: Path,
     costs = ask(space, "raspi4", data, [other])
     assert (costs.values, costs.sources, costs.errors) == (published.values, published.sources, published.errors)
     assert ask(space, "raspi4", data, [other], objective="memory").sources == ("fitted:t_cifar10",)
+
+
+def test_of_a_package_its_own_model_tells_what_a_table_lacks_and_where_it_knows_nothing_that_of_the_table(
+    space: Space, data: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def price(_space: Space, genotypes: Genotypes, dataset: str, _objective: str) -> np.ndarray:
+        if dataset != "cifar10":
+            raise DataError("Give cifar10.")
+        return np.full(len(genotypes), 7.0)
+
+    monkeypatch.setitem(DEVICES.ours, "abacus", Device("abacus", "Abacus", energy=False, price=price, error=0.25))
+    *known, other = drawn(space, 41)
+    for dataset, source in (("cifar10", "package:abacus"), ("cifar100", "fitted:mine")):
+        import_table(write("mine.csv", table(space, known, abacus_latency=work)), space, data, dataset)
+        costs = ask(space, "abacus", data, [known[0], other], dataset=dataset)
+        assert (costs.values[0], costs.sources) == (work(known[0]), ("table:mine", source))
+    with pytest.raises(DataError, match="Give cifar10"):
+        ask(space, "abacus", data, [other], dataset="flowers")
 
 
 def test_a_table_of_the_whole_space_needs_no_model(data: Path, write: Write, tmp_path: Path) -> None:

@@ -59,6 +59,13 @@ def test_the_official_pickle_is_imported_in_every_form(
     assert column.values[column.rows_of(CELLS)].tolist() == [1.5, 2.5, 3.5]
 
 
+def test_a_pickle_makes_a_device_of_any_name(space: Space, data: Path, save: Save) -> None:
+    imported = import_table(save(official(space, pi5_memory=[1, 2, 3])), space, data, "cifar10")
+    assert [t.device for t in imported] == ["raspi4", "edgetpu", "pi5"]
+    column = load_columns(space, "cifar10", data)["pi5_memory"]
+    assert column.values[column.rows_of(CELLS)].tolist() == [1, 2, 3]
+
+
 @pytest.mark.parametrize("kind", [">f8", "<f4", "i8", "u1"])
 def test_numbers_of_any_width_and_order_are_read(save: Save, kind: str) -> None:
     assert load_plain(save(np.array([1, 2, 3], dtype=kind))) == [1, 2, 3]
