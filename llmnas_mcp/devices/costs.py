@@ -17,9 +17,10 @@ from llmnas_mcp.devices import layers, predictor
 from llmnas_mcp.devices.catalogue import ANYWHERE, UNITS, Device, Objective, Unit, column, parse_column
 from llmnas_mcp.devices.importers import Column
 from llmnas_mcp.devices.known import device_of, devices_of
-from llmnas_mcp.devices.modelling import CostFit
+from llmnas_mcp.devices.modelling import LEAST, CostFit
+from llmnas_mcp.devices.own import fitted_to_times, measured_anywhere, measured_costs, own_devices
 from llmnas_mcp.devices.predictor import SOURCE, Fit, refusal
-from llmnas_mcp.devices.tables import ENOUGH, fitted_to, imported_tables, load_columns
+from llmnas_mcp.devices.tables import fitted_to, imported_tables, load_columns
 from llmnas_mcp.errors import DataError, LabError, UnknownNameError
 from llmnas_mcp.spaces import DATASETS, Genotypes, Space, dataset_shape
 
@@ -127,6 +128,8 @@ def _tellers(space: Space, device: Device, dataset: str, objective: Objective, d
         found.append(partial(_published, space, fit, dataset, device, title))
     elif device.price and objective in _objectives(device):
         found.append(partial(_of_package, space, device, dataset, objective, table is None))
+    if device.name in own_devices(data):
+        found += _of_owner(space, device.name, dataset, objective, data)
     if not found:
         raise _nothing_known(space, device, dataset, objective, data)
     if table:
@@ -175,9 +178,31 @@ def _fitted_to(table: Column, fit_of: Callable[[], CostFit | None], rows: NDArra
         return _Told(fit.predict(rows), f"fitted:{table.name}", fit.error)
     why = (
         f"The table {table.name} does not have this one, and has too few measured to predict others: "
-        f"{int((~table.cannot_run).sum())}, where {ENOUGH} are needed. Import more of them."
+        f"{int((~table.cannot_run).sum())}, where {LEAST} are needed. Import more of them."
     )
     return _Told(np.full(len(rows), np.nan), f"table:{table.name}", reasons=dict.fromkeys(range(len(rows)), why))
+
+
+def _of_owner(space: Space, name: str, dataset: str, objective: Objective, data: Path) -> list[_Tell]:
+    """What was measured on an own device, then the model of it. Raises LabError, with what to run, for nothing."""
+    known = measured_costs(name, space.name, dataset, objective, data)
+    fit = fitted_to_times(name, space, dataset, objective, data)
+    if not known:
+        raise LabError(
+            f"The {objective} of {space.name} on {dataset} was not measured on {name}: llmnas device measure {name}"
+            f" --space {space.name} --dataset {dataset}"
+        )
+
+    def measured(rows: NDArray[np.int64]) -> _Told:
+        return _Told(np.array([known.get(tuple(row), np.nan) for row in rows.tolist()]), f"host:{name}")
+
+    def modelled(rows: NDArray[np.int64]) -> _Told:
+        if fit:
+            return _Told(fit.predict(rows), f"fitted:{name}", fit.error)
+        why = f"{len(known)} were measured on {name}, too few to predict others. Use llmnas device measure for {LEAST}."
+        return _Told(np.full(len(rows), np.nan), f"host:{name}", reasons=dict.fromkeys(range(len(rows)), why))
+
+    return [measured, modelled]
 
 
 def _objectives(device: Device) -> list[Objective]:
@@ -211,6 +236,15 @@ def cost_models(space: Space, data: Path) -> list[CostModel]:
             found[key] = CostModel(
                 *(t.device, t.objective, t.dataset, UNITS[t.objective], f"table:{t.name}", *worth, cells)
             )
+    for name in own_devices(data):
+        for its, dataset, objective in sorted(measured_anywhere(name, data)):
+            if its == space.name:
+                fit = fitted_to_times(name, space, dataset, objective, data)
+                worth = (fit.error, fit.spearman, fit.held_out) if fit else (None, None, None)
+                cells = space.size if fit else len(measured_costs(name, its, dataset, objective, data))
+                found[column(name, objective), dataset] = CostModel(
+                    *(name, objective, dataset, UNITS[objective], f"host:{name}", *worth, cells)
+                )
     names, datasets = list(devices), [*DATASETS, *sorted({m.dataset for m in found.values()} - DATASETS.keys())]
     return sorted(
         found.values(),

@@ -1,4 +1,4 @@
-"""What devices there are: those that were published, those of packages, and those that imported tables make."""
+"""What devices there are: published, of packages, of the laboratory's owner, and those that imported tables make."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from llmnas_mcp.devices.catalogue import DEVICES, Device, Objective
 from llmnas_mcp.devices.layers import imported_layers
+from llmnas_mcp.devices.own import measured_anywhere, own_devices
 from llmnas_mcp.devices.tables import imported_tables
 from llmnas_mcp.errors import UnknownNameError
 
@@ -15,7 +16,7 @@ def devices_of(data: Path) -> dict[str, Device]:
 
     Raises DataError for a damaged table.
     """
-    known = DEVICES.working()
+    known = DEVICES.working() | _of_owner(data)
     return known | {name: device for name, device in _of_tables(data).items() if name not in known}
 
 
@@ -25,9 +26,18 @@ def device_of(name: str, data: Path) -> Device:
         return DEVICES[name]
     known = devices_of(data)
     if name not in known:
-        made = "A column NAME_latency of an imported table makes a device NAME: llmnas data import FILE."
+        made = "Your own: llmnas device add NAME; of a table with a column NAME_latency: llmnas data import FILE."
         raise UnknownNameError("device", name, known, made)
     return known[name]
+
+
+def _of_owner(data: Path) -> dict[str, Device]:
+    """The owner's own devices, in alphabetical order."""
+    found = {}
+    for name, own in own_devices(data).items():
+        known = {objective for _, _, objective in measured_anywhere(name, data)}
+        found[name] = Device(name, own.title, "energy" in known, memory="memory" in known)
+    return found
 
 
 def _of_tables(data: Path) -> dict[str, Device]:

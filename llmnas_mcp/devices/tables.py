@@ -1,7 +1,7 @@
 """Tables of measured costs that a user imported: one file per space and dataset in the folder of tables.
 
 A file has the measured architectures of each column as genotypes, so a space need not be one that can be listed. What a
-table lacks is told by a model fitted to what it has, where that is ENOUGH.
+table lacks is told by a model fitted to what it has, where these are enough.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ import numpy as np
 
 from llmnas_mcp.devices.catalogue import Objective, parse_column
 from llmnas_mcp.devices.importers import Column, Tables, read_tables
-from llmnas_mcp.devices.modelling import CostFit, fit_costs
+from llmnas_mcp.devices.modelling import LEAST, CostFit, fit_costs
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.measured import DATASET_NAME, drop_columns, joined, load_arrays, save_arrays
 from llmnas_mcp.spaces import Space, dataset_shape
 
 PREFIX = "devices"
-ENOUGH = 30  # measured architectures that a model is fitted to
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def load_columns(space: Space, dataset: str, data: Path) -> dict[str, Column]:
 
 
 def fitted_to(space: Space, dataset: str, title: str, data: Path) -> CostFit | None:
-    """The model of an imported column's costs, fitted to those it has; None where these are fewer than ENOUGH."""
+    """The model of an imported column's costs, fitted to those it has; None where these are fewer than LEAST."""
     return _fit(space, dataset, title, *_version(_file(space.name, dataset, data)))
 
 
@@ -186,6 +185,6 @@ def _columns(space: Space, path: Path, mtime: int, size: int) -> dict[str, Colum
 def _fit(space: Space, dataset: str, title: str, path: Path, mtime: int, size: int) -> CostFit | None:
     column = _columns(space, path, mtime, size)[title]
     runs = ~column.cannot_run  # what cannot run teaches no cost
-    if runs.sum() < ENOUGH:
+    if runs.sum() < LEAST:
         return None
     return fit_costs(space, dataset_shape(dataset), column.genotypes[runs], column.values[runs])

@@ -15,7 +15,8 @@ from llmnas_mcp.benchmarks.tables import import_measured
 from llmnas_mcp.devices import DEVICES, ON_DEVICE, Device, Objective, cost_models, cost_of, device_of, devices_of
 from llmnas_mcp.devices.catalogue import NAME, column, parse_column
 from llmnas_mcp.devices.layers import load_layers
-from llmnas_mcp.devices.tables import ENOUGH, fitted_to, import_table, imported_tables, load_columns, remove_tables
+from llmnas_mcp.devices.modelling import LEAST
+from llmnas_mcp.devices.tables import fitted_to, import_table, imported_tables, load_columns, remove_tables
 from llmnas_mcp.errors import DataError, UnknownNameError
 from llmnas_mcp.measured import NoColumnsError
 from llmnas_mcp.spaces import Genotypes, Space, get_space
@@ -121,7 +122,7 @@ def test_a_table_may_be_of_a_space_that_nobody_can_list(data: Path, write: Write
     costs = ask(space, "pi5", data, [*known, other], dataset=space.dataset)
     assert costs.values[:4].tolist() == [work(g) for g in known]
     assert np.isnan(costs.values[4])
-    assert f"has too few measured to predict others: 4, where {ENOUGH} are needed" in (costs.reasons[4] or "")
+    assert f"has too few measured to predict others: 4, where {LEAST} are needed" in (costs.reasons[4] or "")
 
 
 def test_of_fbnet_whole_networks_come_before_a_table_of_layers(tmp_path: Path, data: Path, write: Write) -> None:
@@ -200,12 +201,12 @@ def test_what_a_table_lacks_is_told_by_a_model_fitted_to_it_with_its_error(
 
 
 def test_a_model_needs_thirty_measured_architectures_that_run(space: Space, data: Path, write: Write) -> None:
-    *known, other = drawn(space, ENOUGH + 2)
+    *known, other = drawn(space, LEAST + 2)
     rows = table(space, known, pi5_latency=lambda g: -1 if g == known[0] else work(g))
     import_table(write("t_cifar10.csv", rows[:-1]), space, data)
     costs = ask(space, "pi5", data, [other, known[0]])
     assert np.isnan(costs.values).all()
-    assert f"29, where {ENOUGH} are needed. Import more" in (costs.reasons[0] or "")
+    assert f"29, where {LEAST} are needed. Import more" in (costs.reasons[0] or "")
     assert costs.reasons[1] == "pi5 (imported table) cannot run this architecture, says the table t_cifar10."
     assert [m.error for m in cost_models(space, data) if m.device == "pi5"] == [None]
     import_table(write("t_cifar10.csv", rows), space, data)

@@ -22,6 +22,10 @@ class Left:
 
     async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
         """What an MCP client calls."""
+        self.hear(progress, total, message)
+
+    def hear(self, progress: float, total: float | None, message: str | None) -> None:
+        """How far the work is."""
         now = self._clock()
         if progress < self._done:  # another call
             self._began, self._first = now, progress

@@ -1,0 +1,126 @@
+"""Where the runner runs: here, on a host by ssh, or wherever a command of the user's takes it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from llmnas_mcp.devices.own import OwnDevice
+from llmnas_mcp.errors import LabError
+from llmnas_mcp.measuring import runner
+
+RUNNER = Path(runner.__file__)
+SSH = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=20")  # asks for nothing: nobody would see the question
+_MEANS = (  # what a program says -> what it means to whoever waits
+    ("Host key verification failed", "its host key is not known here, or has changed: log in once by hand"),
+    ("Permission denied", "it did not let us in: set up a key that needs no password (ssh-copy-id)"),
+    ("Connection refused", "nothing listens there: is sshd running, and the port right?"),
+    ("Could not resolve hostname", "no such host: name it as in ~/.ssh/config"),
+    ("timed out", "it does not answer: is it switched on?"),
+    ("No space left on device", "its disk is full: make room there"),
+    ("No module named", "the runtime or numpy is not installed there: install it for the python3 that ssh finds"),
+    ("Killed", "the runner was killed there, mostly for want of memory: measure fewer at once, or smaller networks"),
+)
+
+
+def events(device: OwnDevice, folder: Path) -> Iterator[dict[str, Any]]:
+    """Run the runner on `folder` where the device is; its events as they come.
+
+    Raises LabError, with what to do, where the device cannot be reached or goes away before the runner is done.
+    """
+    shutil.copy(RUNNER, folder / RUNNER.name)
+    if device.ssh:
+        yield from _by_ssh(device.ssh, folder, device.name)
+    elif device.run:
+        filled = [part.replace("{folder}", str(folder)) for part in shlex.split(device.run)]
+        yield from _listen(filled, device.name)
+    else:
+        yield from _listen([sys.executable, str(folder / RUNNER.name), str(folder)], device.name)
+
+
+def _by_ssh(host: str, folder: Path, name: str) -> Iterator[dict[str, Any]]:
+    there = _asked(["ssh", *SSH, host, "mktemp -d"], name).strip()
+    try:
+        _asked(["scp", *SSH, "-q", "-r", *map(str, sorted(folder.iterdir())), f"{host}:{there}/"], name)
+        command = f"python3 {shlex.quote(there)}/{RUNNER.name} {shlex.quote(there)}"
+        yield from _listen(["ssh", *SSH, host, command], name)
+    finally:
+        subprocess.run(["ssh", *SSH, host, f"rm -rf {shlex.quote(there)}"], capture_output=True, check=False)
+
+
+def _asked(command: Sequence[str], name: str) -> str:
+    """What a command says; raises LabError where it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    except FileNotFoundError:
+        raise LabError(f"{command[0]} is not installed here, and {name} is reached by it.") from None
+    if done.returncode:
+        raise _lost(name, done.returncode, done.stderr)
+    return done.stdout
+
+
+def _listen(command: Sequence[str], name: str) -> Iterator[dict[str, Any]]:
+    """The JSON lines a command writes, until it says that it is done."""
+    last: dict[str, Any] = {}
+    with _started(command, name) as (process, errors):
+        for line in process.stdout or ():
+            try:
+                last = json.loads(line)
+            except ValueError:
+                errors.append(line)  # a runtime that prints
+                continue
+            if not isinstance(last, dict) or "event" not in last:
+                continue
+            yield last
+        process.wait()
+    if process.returncode or last.get("event") != "done":
+        raise _lost(name, process.returncode, "".join(errors))
+
+
+@contextmanager
+def _started(command: Sequence[str], name: str) -> Iterator[tuple[subprocess.Popen[str], deque[str]]]:
+    """A process and the last that it wrote to stderr; ended when nobody listens any more."""
+    errors: deque[str] = deque(maxlen=200)
+    try:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+        )
+    except OSError as error:
+        raise LabError(f"{name} cannot be reached: {command[0]!r} cannot be started ({error.strerror}).") from None
+    reader = threading.Thread(target=_drain, args=(process.stderr, errors), daemon=True)
+    reader.start()
+    try:
+        yield process, errors
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        reader.join(timeout=10)
+        for pipe in (process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+
+
+def _drain(pipe: IO[str] | None, into: deque[str]) -> None:
+    into.extend(pipe or ())
+
+
+def _lost(name: str, code: int, said: str) -> LabError:
+    lines = [line for line in said.strip().splitlines() if line.strip()]
+    reason = next((means for words, means in _MEANS if words in said), None)
+    if reason is None and code < 0:
+        reason = f"the runner was ended by signal {-code}"
+    last = f" It said: {lines[-1][:300]}" if lines else ""
+    return LabError(
+        f"{name} could not be measured on: {reason or f'the runner ended with {code}'}.{last}"
+        " What was measured before is kept: the same command goes on from there."
+    )

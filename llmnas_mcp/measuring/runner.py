@@ -1,0 +1,347 @@
+"""Times the models in a folder: `python runner.py FOLDER`. Needs numpy and the runtime, and nothing else of ours.
+
+FOLDER has `job.json` and what it names: `models` (files, the first is the reference network), `input` (an .npy file),
+`runtime`, `threads`, `precision`, `accelerator`, `seed`, `passes` (least and most), `seconds` (the most for timing).
+Each line of standard output is a JSON object with an `event`:
+
+    fingerprint  the machine, the runtime and its versions, the settings: times are comparable where these are equal
+    ready        a model is loaded and has run: its `output`
+    pass         every model has been timed once more: seconds of each run, by model, in the order they were run in
+    memory       peak memory in bytes of a process that loads and runs one model alone
+    energy       joules of one run, by model, or why they are not known
+    done
+
+Practice of the field: models are interleaved in a new random order in every pass, with the reference first and last
+(drift and other load show there), after a warm-up until times settle, on as many pinned cores as there are threads
+(MLPerf inference rules: warm-up, fixed clocks as far as they can be had; torch.utils.benchmark: one thread, many short
+blocks; nn-Meter: one process for all models).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:  # any Python from 3.8 on runs this file
+    from collections.abc import Callable
+
+    Job = dict[str, Any]
+    Run = Callable[[Any], Any]
+
+SETTLED = 0.01  # of a model's shortest time: passes end when no model's still falls by more
+SHORTEST = 0.005  # seconds of running that make a sample of a model in a pass, as many runs as that takes
+MOST_RUNS = 50
+WARM = 30  # runs of a model before it is timed, at most
+
+
+def say(event: str, **values: Any) -> None:
+    """One line for whoever started this."""
+    sys.stdout.write(json.dumps({"event": event, **values}) + "\n")
+    sys.stdout.flush()
+
+
+# runtimes: each function loads a model and returns `run(x) -> output` -------------------------------------------------
+
+
+def load_onnxruntime(path: Path, job: Job) -> Run:
+    """ONNX Runtime's CPU or CUDA provider, threads that do not spin while they wait."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = job["threads"], 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}[job["accelerator"]]
+    if provider not in onnxruntime.get_available_providers():
+        raise RuntimeError(f"this ONNX Runtime has no {provider}")
+    session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+    name = session.get_inputs()[0].name
+    return lambda x: session.run(None, {name: x})[0]
+
+
+def load_openvino(path: Path, job: Job) -> Run:
+    """OpenVINO on the CPU; the precision is set, because it takes bfloat16 by itself where the processor has it."""
+    import openvino
+
+    hints = {"INFERENCE_PRECISION_HINT": job["precision"], "PERFORMANCE_HINT": "LATENCY"}
+    core = openvino.Core()
+    model = core.compile_model(
+        core.read_model(str(path)), "CPU", {**hints, "INFERENCE_NUM_THREADS": job["threads"], "NUM_STREAMS": 1}
+    )
+    request = model.create_infer_request()
+    return lambda x: next(iter(request.infer([x]).values()))
+
+
+def load_torch(path: Path, job: Job, compiled: bool = False) -> Run:
+    """An exported program in eager torch, on the CPU or one GPU."""
+    import torch
+
+    torch.set_num_threads(job["threads"])
+    device = torch.device(job["accelerator"])
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError("torch sees no CUDA device here")
+    dtype = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}[job["precision"]]
+    program = torch.export.load(str(path)).module().to(device, dtype)
+    network: Any = torch.compile(program) if compiled else program
+
+    def run(x: Any) -> Any:
+        with torch.inference_mode():
+            return network(torch.from_numpy(x).to(device, dtype)).float().cpu().numpy()
+
+    def timed() -> float:
+        """Seconds of one run on the GPU by its own clock, input and output left there."""
+        event: Any = torch.cuda.Event
+        begin, end = event(enable_timing=True), event(enable_timing=True)
+        with torch.inference_mode():
+            begin.record()
+            network(given)
+            end.record()
+        end.synchronize()
+        return float(begin.elapsed_time(end)) / 1000
+
+    if device.type == "cuda":
+        given = torch.from_numpy(np.load(path.parent / job["input"])).to(device, dtype)
+        run.timed = timed  # type: ignore[attr-defined]
+    return run
+
+
+def load_torch_compile(path: Path, job: Job) -> Run:
+    """As eager torch, compiled by its own compiler; the first run compiles."""
+    return load_torch(path, job, compiled=True)
+
+
+def load_executorch(path: Path, _: Job) -> Run:
+    """ExecuTorch with XNNPACK; it takes its threads from the cores that are pinned."""
+    import torch
+    from executorch.runtime import Runtime
+
+    method = Runtime.get().load_program(path.read_bytes()).load_method("forward")
+    return lambda x: method.execute([torch.from_numpy(x)])[0].numpy()
+
+
+def load_litert(path: Path, job: Job) -> Run:
+    """LiteRT (TensorFlow Lite) with XNNPACK."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path), num_threads=job["threads"])
+    interpreter.allocate_tensors()
+    given, told = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+
+    def run(x: Any) -> Any:
+        interpreter.set_tensor(given, x)
+        interpreter.invoke()
+        return interpreter.get_tensor(told)
+
+    return run
+
+
+LOADERS = {
+    "onnxruntime": load_onnxruntime,
+    "openvino": load_openvino,
+    "torch": load_torch,
+    "torch-compile": load_torch_compile,
+    "executorch": load_executorch,
+    "litert": load_litert,
+}
+PACKAGES = {
+    "onnxruntime": ("onnxruntime",),
+    "openvino": ("openvino",),
+    "torch": ("torch",),
+    "torch-compile": ("torch",),
+    "executorch": ("executorch", "torch"),
+    "litert": ("ai-edge-litert",),
+}
+
+
+# the machine ----------------------------------------------------------------------------------------------------------
+
+
+def fingerprint(job: Job, cores: list[int]) -> dict[str, Any]:
+    """What times depend on; `clock` is told beside it, because it may change from minute to minute."""
+    from importlib.metadata import version
+
+    return {
+        "processor": processor(),
+        "machine": platform.machine(),
+        "system": platform.system() + " " + platform.release(),
+        "cores": os.cpu_count(),
+        "pinned": len(cores),
+        "python": platform.python_version(),
+        "runtime": job["runtime"],
+        "versions": {name: version(name) for name in (*PACKAGES[job["runtime"]], "numpy")},
+        **{name: job[name] for name in ("threads", "batch", "precision", "accelerator")},
+        **gpu(job),
+    }
+
+
+def processor() -> str:
+    """The processor's name, as the system has it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    named = [line.split(":", 1)[1].strip() for line in lines if line.lower().startswith(("model name", "hardware"))]
+    return named[0] if named else platform.processor() or platform.machine()
+
+
+def gpu(job: Job) -> dict[str, Any]:
+    """The GPU that is timed, where one is."""
+    if job["accelerator"] != "cuda" or not job["runtime"].startswith("torch"):
+        return {}
+    import torch
+
+    return {"gpu": torch.cuda.get_device_name(), "cuda": torch.version.cuda}
+
+
+def clock() -> dict[str, str]:
+    """Governor and clock in MHz of the first core, where the system tells."""
+    folder, told = Path("/sys/devices/system/cpu/cpu0/cpufreq"), {}
+    for name in ("scaling_governor", "scaling_cur_freq", "scaling_max_freq"):
+        try:
+            told[name] = (folder / name).read_text().strip()
+        except OSError:
+            continue
+    return told
+
+
+def pin(threads: int) -> list[int]:
+    """Keep this process on its last cores, one a thread; the cores, or none where the system cannot."""
+    try:
+        cores = sorted(os.sched_getaffinity(0))[-threads:]
+        os.sched_setaffinity(0, cores)
+    except (AttributeError, OSError):
+        return []
+    return cores
+
+
+# measuring ------------------------------------------------------------------------------------------------------------
+
+
+def warm_up(run: Run, x: Any) -> float:
+    """Run until a run takes no less than one before it did, three times on end; the shortest time."""
+    shortest, longer = float("inf"), 0
+    for _ in range(WARM):
+        seconds = time_one(run, x)
+        longer = longer + 1 if seconds >= shortest else 0
+        shortest = min(shortest, seconds)
+        if longer == 3 or shortest > 1:
+            break
+    return shortest
+
+
+def time_one(run: Run, x: Any) -> float:
+    """Seconds of one run."""
+    if hasattr(run, "timed"):
+        return float(run.timed())
+    begin = time.perf_counter()
+    run(x)
+    return round(time.perf_counter() - begin, 8)
+
+
+def measure(runs: dict[str, Run], x: Any, job: Job) -> bool:
+    """Passes until the shortest times no longer fall, or the most passes or seconds are used."""
+    rng, names = random.Random(job["seed"]), list(runs)
+    least, most = job["passes"]
+    counts = {name: max(1, min(MOST_RUNS, round(SHORTEST / warm_up(runs[name], x)))) for name in names}
+    shortest: dict[str, float] = {}
+    calm, begin = 0, time.monotonic()
+    for number in range(most):
+        order = [names[0], *rng.sample(names[1:], len(names) - 1), names[0]]
+        samples: dict[str, list[float]] = {}
+        for name in order:
+            runs[name](x)  # brings its weights back into the caches
+            samples.setdefault(name, []).extend(time_one(runs[name], x) for _ in range(counts[name]))
+        fallen = [1 - min(samples[name]) / shortest[name] for name in names if name in shortest]
+        shortest = {name: min(min(samples[name]), shortest.get(name, float("inf"))) for name in names}
+        calm = calm + 1 if fallen and max(fallen) < SETTLED else 0
+        say("pass", number=number, seconds=samples, clock=clock())
+        if number + 1 >= least and (calm >= 3 or time.monotonic() - begin > job["seconds"]):
+            break
+    return calm >= 3
+
+
+def peak_memory() -> int:
+    """Bytes that this process held at most."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def alone(folder: Path, job: Job, name: str) -> None:
+    """What a process of its own holds at most to load and run one model."""
+    run, x = LOADERS[job["runtime"]](folder / name, job), np.load(folder / job["input"])
+    before = energy_uj() if job.get("energy") else None
+    begin = time.monotonic()
+    count = 0
+    while count < 3 or (before is not None and time.monotonic() - begin < 0.5):
+        run(x)
+        count += 1
+    used = None if before is None else (energy_uj() - before) / 1e6 / count
+    say("alone", model=name, bytes=peak_memory(), joules=used)
+
+
+# The counter of the processor package wraps around after minutes to hours; half a second lies within.
+RAPL = Path(os.environ.get("LLMNAS_RAPL", "/sys/class/powercap/intel-rapl:0")) / "energy_uj"
+
+
+def energy_uj() -> int:
+    """Microjoules that the processor package has used so far (RAPL)."""
+    return int(RAPL.read_text())
+
+
+def why_no_energy(job: Job) -> str | None:
+    """Why the energy of a run is not known here; None where it is."""
+    if job["accelerator"] != "cpu":
+        return "energy of a GPU is read by NVML, which this runner does not do yet"
+    try:
+        energy_uj()
+    except OSError as error:
+        return f"the processor's energy counter cannot be read: {RAPL} ({error.strerror})"
+    return None
+
+
+def main(folder: Path) -> None:
+    """Measure what job.json names."""
+    job = json.loads((folder / "job.json").read_text())
+    cores = pin(job["threads"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(job["threads"]))
+    if len(sys.argv) > 2:
+        alone(folder, job, sys.argv[2])
+        return
+    say("fingerprint", **fingerprint(job, cores))
+    x, runs = np.load(folder / job["input"]), {}
+    for name in job["models"]:
+        try:
+            runs[name] = LOADERS[job["runtime"]](folder / name, job)
+            say("ready", model=name, output=np.asarray(runs[name](x), dtype=float).ravel().tolist())
+        except Exception as error:  # noqa: BLE001  # a runtime may raise anything
+            runs.pop(name, None)
+            say("refused", model=name, reason=f"{type(error).__name__}: {error}"[:2000])
+    if job["models"][0] not in runs:
+        return
+    settled = measure(runs, x, job)
+    job["energy"] = why_no_energy(job) is None
+    (folder / "job.json").write_text(json.dumps(job))
+    for name in runs:
+        one = subprocess.run([sys.executable, __file__, str(folder), name], stdout=subprocess.PIPE, text=True)
+        if one.returncode == 0:
+            told = json.loads(one.stdout.splitlines()[-1])
+            say("alone", model=name, bytes=told["bytes"], joules=told["joules"])
+    say("done", settled=settled, energy=why_no_energy(job))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
