@@ -92,9 +92,10 @@ class Cost(Result):
 
 
 class Costs(Result):
-    """Answer of query_latency, in the order asked."""
+    """Answer of query_latency and measure_latency, in the order asked."""
 
     results: list[Cost]
+    warnings: list[str] = []
 
 
 class ZeroCostScore(Result):

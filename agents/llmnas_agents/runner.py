@@ -28,6 +28,7 @@ from llmnas_mcp.errors import LabError
 from llmnas_mcp.settings import Settings, user_folder
 
 TYPICAL = (3000, 1500)  # tokens of a prompt and of an answer, for the estimate
+TIMINGS, MOST_TIMED = 4, 50  # calls that time a front, and networks of each
 LONGEST = 8000  # bytes of a prompt, which are no fewer than its tokens
 
 Event = dict[str, Any]
@@ -75,8 +76,11 @@ async def run(
     listen: Listener,
     language: Mapping[str, Any] | None = None,
     replayed: Correspondent | None = None,
+    measure: bool = True,
 ) -> dict[str, Any]:
     """Bring a search to its end and return its front as in front.json; also the way to resume one.
+
+    measure: on an own device, time the front and what errors may have kept off it.
 
     A run that was interrupted goes on from its last checkpoint; one that a chat began, from what the laboratory holds.
     The folder given when it began stays its folder unless another is given. language: model, max_cost, max_tokens and
@@ -124,7 +128,11 @@ async def run(
         asked = correspondent.exchanges if correspondent is not None and replayed is None else None
         used = asked.ledger() if asked else Ledger()
         recording = await record(lab, search, asked) if asked else None
-    front = await front_json(lab, search_id, state.get("wall_s", 0.0) + deps.lap(), used)
+    wall_s = state.get("wall_s", 0.0) + deps.lap()
+    found = await lab.compute_pareto_front(search_id)
+    if measure and not stopped:
+        found = await time_front(lab, search, found, listen)
+    front = await front_json(lab, search_id, found, wall_s, used)
     if stopped:
         front["stopped"] = stopped
     if out is not None:
@@ -136,6 +144,37 @@ async def run(
             save(out / "recording.json", recording.bytes(), search_id)
         listen({"event": "saved", "out": str(out)})
     return front
+
+
+async def time_front(lab: LaboratoryClient, search: r.Search, front: r.Front, listen: Listener) -> r.Front:
+    """The front of a search on an own device, timed there with what is within error of it; of any other, as it is.
+
+    What turns out slower leaves the front and others come up to it, so this is done a few times. Where the device
+    cannot be measured on, the reason is told, and the rest of the front stays modelled.
+    """
+    asked = {"device": search.device, "space": search.space, "dataset": search.dataset}
+    for _ in range(TIMINGS):
+        todo = [point.architecture for point in front.front if f"fitted:{search.device}" in point.source]
+        if not todo or not await _is_own(lab, search):
+            break
+        listen({"event": "timing", "networks": min(len(todo), MOST_TIMED), "device": search.device})
+        try:
+            timed = await lab.call("measure_latency", r.Costs, architectures=todo[:MOST_TIMED], **asked)
+        except LabError as error:
+            listen({"event": "untimed", "reason": str(error)})
+            break
+        for warning in timed.warnings:
+            listen({"event": "doubt", "warning": warning})
+        if all(cost.value is None or cost.reason for cost in timed.results):
+            listen({"event": "untimed", "reason": timed.results[0].reason})
+            break
+        front = await lab.compute_pareto_front(search.search_id)
+    return front
+
+
+async def _is_own(lab: LaboratoryClient, search: r.Search) -> bool:
+    listed = await lab.call("list_devices", r.Devices, space=search.space)
+    return f"host:{search.device}" in {model.source for model in listed.devices}
 
 
 async def replay(
@@ -173,9 +212,11 @@ def estimate(search: r.Search, operator: str, model: LanguageModel) -> dict[str,
     }
 
 
-async def front_json(lab: LaboratoryClient, search_id: str, wall_s: float, used: Ledger) -> dict[str, Any]:
+async def front_json(
+    lab: LaboratoryClient, search_id: str, front: r.Front, wall_s: float, used: Ledger
+) -> dict[str, Any]:
     """The content of front.json."""
-    search, front = await lab.get_search(search_id), await lab.compute_pareto_front(search_id)
+    search = await lab.get_search(search_id)
     truth = {"share": front.true_share, "random": front.true_share_random, "judge": front.judge}
     names = ("search_id", "space", "dataset", "device", "objectives", "units", "operator", "seed")
     return {

@@ -126,6 +126,8 @@ class SearchHandle:
     def near_front(self, members: Sequence[Member]) -> list[Member]:
         """The members on the front or too close to it to tell, by rising first cost."""
         errors = self.landscape.costs([m.genotype for m in members]).errors
+        measured = np.array([[source.startswith("host:") for source in m.cost_sources] for m in members], dtype=bool)
+        errors = np.where(measured.reshape(errors.shape), np.nan, errors)
         return near_front_members(members, self.scale, errors)
 
     def hypervolume(self, members: Sequence[Member]) -> float:

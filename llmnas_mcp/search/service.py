@@ -24,6 +24,7 @@ from llmnas_mcp.search.predicting import Guide
 from llmnas_mcp.search.starting import check_settings, id_of
 from llmnas_mcp.search.store import Store
 from llmnas_mcp.search.submitting import submit
+from llmnas_mcp.search.timing import with_measured
 from llmnas_mcp.search.views import brief_goal, gaps_of, member_info, member_of, statement_of
 from llmnas_mcp.settings import Settings
 from llmnas_mcp.spaces import Space, dataset_shape, get_space
@@ -363,12 +364,15 @@ class Laboratory:
                 self._open.popitem(last=False)
 
     def _members(self, handle: SearchHandle) -> list[Member]:
-        """All members so far. They are only ever added, and in order, so what was read once is kept."""
+        """All members so far. They are only ever added, and in order, so what was read once is kept.
+
+        Their costs are what was measured, where the device is an own one and has timed them.
+        """
         with handle.lock:
             for row in self.store.members(handle.search_id, after=handle.last_id):
                 handle.known.append(member_of(handle.space, row))
                 handle.last_id = row["id"]
-            return list(handle.known)
+            return with_measured(handle, handle.known, self.settings.data)
 
     @staticmethod
     def _round(handle: SearchHandle, members: Sequence[Member], asked: int | None) -> int:

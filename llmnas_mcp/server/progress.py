@@ -26,6 +26,19 @@ def reporter(ctx: Context) -> Callable[[int, int], None]:
     return report
 
 
+def timing_reporter(ctx: Context) -> Callable[[int, int, str], None]:
+    """As `reporter`, for work that says itself what it does."""
+    note = noted.get()
+
+    def report(done: int, total: int, what: str) -> None:
+        if note is None or note(done, total):
+            tell(ctx, done, total, f"timed {done} of {total} networks, {what}")
+        else:
+            anyio.from_thread.check_cancelled()
+
+    return report
+
+
 def tell(ctx: Context, done: int, total: int, text: str) -> None:
     """Tell the client of one step; where its call was cancelled, raise what ends the call's thread instead."""
     anyio.from_thread.check_cancelled()

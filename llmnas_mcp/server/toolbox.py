@@ -121,9 +121,11 @@ def _short(schema: dict[str, Any], closed: bool = True) -> dict[str, Any]:
     """A JSON schema in half the length and quicker to check by: definitions inlined, made-up titles left out.
 
     pydantic's titles and docstrings say what the names say. A schema of results is not closed (`closed` false): a field
-    more in a later version breaks no client.
+    more in a later version breaks no client. Nor does it say what is always there, which is every field: the lists of
+    them would be a tenth of what a model reads before it begins.
     """
     definitions = schema.get("$defs", {})
+    left_out = ("$defs", "$ref", "title", *(() if closed else ("required", "propertyNames")))
 
     def walk(part: Any) -> Any:
         if isinstance(part, list):
@@ -136,7 +138,7 @@ def _short(schema: dict[str, Any], closed: bool = True) -> dict[str, Any]:
         for key, value in part.items():
             if key == "properties":
                 short[key] = {name: walk(one) for name, one in value.items()}
-            elif key in ("$defs", "$ref", "title") or (key == "description" and "properties" in part):
+            elif key in left_out or (key == "description" and "properties" in part):
                 continue
             elif closed or key != "additionalProperties" or value is not False:
                 short[key] = walk(value)

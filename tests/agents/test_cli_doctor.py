@@ -49,7 +49,7 @@ def test_where_all_is_well_it_says_so_and_what_could_be_set_up(llmnas: Run) -> N
     assert parsed(done)["ok"]
     assert [found[name][0] for name in ("environment", "store", "data", "server", "codex")] == ["ok"] * 5
     assert "holds 0 searches" in found["store"][1]
-    assert "offers 16 tools" in found["codex"][1]
+    assert "offers 17 tools" in found["codex"][1]
     state, said, _ = found["key"]
     assert (state, "ANTHROPIC_API_KEY" in said) == ("note", True)
     for name in ("claude-desktop", "claude-code", "vscode", "cursor"):
@@ -141,9 +141,9 @@ async def test_a_server_that_prints_dies_or_says_nothing_is_told_with_what_it_sa
     async def python(code: str) -> tuple[int, str | None]:
         return await start({"command": sys.executable, "args": ["-c", code], "env": env})
 
-    assert await python(SERVER) == (16, None)
+    assert await python(SERVER) == (17, None)
     tools, said = await python(f"print('hello', flush=True); {SERVER}")
-    assert tools == 16
+    assert tools == 17
     assert said == "prints to standard output, which belongs to the protocol: 'hello'"
     assert await python("raise SystemExit('no more')") == (0, "ends before it answers; it said last: no more")
     assert (await python("raise SystemExit(3)"))[1] == "does not answer: Connection closed"

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from llmnas_mcp.devices.tables import ENOUGH, import_table, remove_tables
+from llmnas_mcp.devices.modelling import LEAST
+from llmnas_mcp.devices.tables import import_table, remove_tables
 from llmnas_mcp.errors import DataError, UnknownNameError
 from llmnas_mcp.reports.telling import tell
 from llmnas_mcp.search import instruments
@@ -51,7 +52,7 @@ def test_a_search_on_a_device_with_too_few_measured_is_refused_with_how_many_are
 ) -> None:
     nothing = space.format((0,) * 6)  # which is no candidate
     import_table(write("mine_cifar10.csv", [{"arch_str": nothing, "mine_latency": 1}]), space, lab.settings.data)
-    with pytest.raises(DataError, match=rf"runs on mine: The table mine_cifar10 .* 1, where {ENOUGH} are needed"):
+    with pytest.raises(DataError, match=rf"runs on mine: The table mine_cifar10 .* 1, where {LEAST} are needed"):
         lab.start_search(device="mine")
 
 

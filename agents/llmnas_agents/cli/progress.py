@@ -75,6 +75,12 @@ class Progress:
                 else ""
             )
             err.print(f"model {event['model']}: about {event['calls']} calls{cost}")
+        elif event["event"] == "timing":
+            err.print(f"timing {event['networks']} networks of the front on {event['device']}")
+        elif event["event"] == "untimed":
+            err.print(f"The front is not all measured: {event['reason']}")
+        elif event["event"] == "doubt":
+            err.print(event["warning"])
         elif event["event"] == "saved":
             err.print(f"saved {event['out']}/report.html, front.json, front.png and front.svg")
 

@@ -65,6 +65,9 @@ def search(
     no_zero_cost: Annotated[
         bool, typer.Option("--no-zero-cost", help="Ablation: the number of parameters as the score.")
     ] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure/--no-measure", help="On your own device, time the front at the end.")
+    ] = True,
     server: Server = None,
     store: Store = None,
     out_dir: Annotated[
@@ -116,7 +119,7 @@ def search(
                 operator=operator,
                 scored_by="params" if no_zero_cost else "zero-cost",
             )
-            return await _drive(lab, started.search_id, store, out_dir, as_json, language)
+            return await _drive(lab, started.search_id, store, out_dir, as_json, language, measure)
 
     front, saved = run(work())
     _finish(front, saved, as_json)
@@ -221,13 +224,19 @@ def _check_folder(out_dir: Path | None) -> None:
 
 
 async def _drive(
-    lab: Any, search_id: str, store: str | None, out_dir: Path | None, quiet: bool, language: dict[str, Any]
+    lab: Any,
+    search_id: str,
+    store: str | None,
+    out_dir: Path | None,
+    quiet: bool,
+    language: dict[str, Any],
+    measure: bool = True,
 ) -> Ended:
     from llmnas_agents import runner
 
     with Progress(search_id, quiet) as progress:
         lab.progress = None if quiet else Left(progress.tell)
-        front = await runner.run(lab, search_id, store, out_dir, progress.listen, language)
+        front = await runner.run(lab, search_id, store, out_dir, progress.listen, language, measure=measure)
     if not quiet and "scored_by" not in front:
         asked = {"architectures": [], "dataset": front["dataset"], "space": front["space"]}
         err.print(worth_line(await lab.call("score_zero_cost", r.ZeroCostScores, **asked)))

@@ -6,10 +6,10 @@ from mcp.server.mcpserver import Context
 
 from llmnas_mcp import results as r
 from llmnas_mcp.results import Objective
-from llmnas_mcp.search import instruments
+from llmnas_mcp.search import instruments, timing
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.server.arguments import Architecture, Architectures, Dataset, Device, Proxies, Space
-from llmnas_mcp.server.progress import reporter
+from llmnas_mcp.server.progress import reporter, timing_reporter
 from llmnas_mcp.server.toolbox import Toolbox
 
 
@@ -38,6 +38,20 @@ def register(box: Toolbox, lab: Laboratory) -> None:
         """Latency (ms), energy (mJ), memory (MB), MACs or parameters (M) of each; null if it cannot run. Free."""
         return instruments.query_cost(
             architectures, space=space, dataset=dataset, device=device, objective=objective, data=data
+        )
+
+    @box.tool("Time on an own device", "adds", long=True)
+    def measure_latency(
+        ctx: Context,
+        architectures: Architectures,
+        device: str,
+        dataset: Dataset = None,
+        space: Space = "nasbench201",
+    ) -> r.Costs:
+        """Runs at most 50 networks on a device of the server's owner (source host: in list_devices): about 3 s each."""
+        progress = timing_reporter(ctx)
+        return timing.measure_latency(
+            architectures, device=device, space=space, dataset=dataset, data=data, progress=progress
         )
 
     @box.tool("Score without training", long=True)
