@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -28,7 +30,6 @@ _MEANS = (  # what a program says -> what it means to whoever waits
     ("timed out", "it does not answer: is it switched on?"),
     ("No space left on device", "its disk is full: make room there"),
     ("No module named", "the runtime or numpy is not installed there: install it for the python3 that ssh finds"),
-    ("Killed", "the runner was killed there, mostly for want of memory: measure fewer at once, or smaller networks"),
 )
 
 
@@ -48,23 +49,26 @@ def events(device: OwnDevice, folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _by_ssh(host: str, folder: Path, name: str) -> Iterator[dict[str, Any]]:
-    there = _asked(["ssh", *SSH, host, "mktemp -d"], name).strip()
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add(folder, arcname=".")
+    there = _asked(host, "mktemp -d", name).decode().strip()
     try:
-        _asked(["scp", *SSH, "-q", "-r", *map(str, sorted(folder.iterdir())), f"{host}:{there}/"], name)
+        _asked(host, f"tar -xf - -C {shlex.quote(there)}", name, packed.getvalue())
         command = f"python3 {shlex.quote(there)}/{RUNNER.name} {shlex.quote(there)}"
         yield from _listen(["ssh", *SSH, host, command], name)
     finally:
         subprocess.run(["ssh", *SSH, host, f"rm -rf {shlex.quote(there)}"], capture_output=True, check=False)
 
 
-def _asked(command: Sequence[str], name: str) -> str:
-    """What a command says; raises LabError where it fails."""
+def _asked(host: str, command: str, name: str, given: bytes = b"") -> bytes:
+    """What a command says there; raises LabError where it fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(["ssh", *SSH, host, command], input=given, capture_output=True, check=False)
     except FileNotFoundError:
-        raise LabError(f"{command[0]} is not installed here, and {name} is reached by it.") from None
+        raise LabError(f"{name} is reached by ssh, which is not installed here. Install OpenSSH's client.") from None
     if done.returncode:
-        raise _lost(name, done.returncode, done.stderr)
+        raise _lost(name, done.returncode, done.stderr.decode(errors="replace"))
     return done.stdout
 
 
@@ -117,8 +121,8 @@ def _drain(pipe: IO[str] | None, into: deque[str]) -> None:
 def _lost(name: str, code: int, said: str) -> LabError:
     lines = [line for line in said.strip().splitlines() if line.strip()]
     reason = next((means for words, means in _MEANS if words in said), None)
-    if reason is None and code < 0:
-        reason = f"the runner was ended by signal {-code}"
+    if reason is None and (code < 0 or 128 < code < 192):  # a shell's way to tell of a signal, or Python's
+        reason = f"the runner was ended by signal {-code if code < 0 else code - 128} (9: mostly for want of memory)"
     last = f" It said: {lines[-1][:300]}" if lines else ""
     return LabError(
         f"{name} could not be measured on: {reason or f'the runner ended with {code}'}.{last}"

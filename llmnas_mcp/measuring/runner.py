@@ -167,8 +167,6 @@ PACKAGES = {
 
 def fingerprint(job: Job, cores: list[int]) -> dict[str, Any]:
     """What times depend on; `clock` is told beside it, because it may change from minute to minute."""
-    from importlib.metadata import version
-
     return {
         "processor": processor(),
         "machine": platform.machine(),
@@ -177,10 +175,20 @@ def fingerprint(job: Job, cores: list[int]) -> dict[str, Any]:
         "pinned": len(cores),
         "python": platform.python_version(),
         "runtime": job["runtime"],
-        "versions": {name: version(name) for name in (*PACKAGES[job["runtime"]], "numpy")},
+        "versions": {name: version_of(name) for name in (*PACKAGES[job["runtime"]], "numpy")},
         **{name: job[name] for name in ("threads", "batch", "precision", "accelerator")},
         **gpu(job),
     }
+
+
+def version_of(package: str) -> str:
+    """A package's version; of one that was installed under another name, such as onnxruntime-gpu, its module's."""
+    from importlib import import_module, metadata
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return str(getattr(import_module(package.replace("-", "_")), "__version__", "unknown"))
 
 
 def processor() -> str:
