@@ -123,6 +123,8 @@ def _lost(name: str, code: int, said: str) -> LabError:
     reason = next((means for words, means in _MEANS if words in said), None)
     if reason is None and (code < 0 or 128 < code < 192):  # a shell's way to tell of a signal, or Python's
         reason = f"the runner was ended by signal {-code if code < 0 else code - 128} (9: mostly for want of memory)"
+    if reason is None and code == 255:  # of ssh
+        reason = "the connection ended, or the runner was killed there, mostly for want of memory"
     last = f" It said: {lines[-1][:300]}" if lines else ""
     return LabError(
         f"{name} could not be measured on: {reason or f'the runner ended with {code}'}.{last}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,10 @@ async def run(process: Any) -> None:
     while line := await local.stdout.readline():
         process.stdout.write(line)
     process.stderr.write(await local.stderr.read())
-    process.exit(await local.wait())
+    if (code := await local.wait()) < 0:
+        process.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
+    else:
+        process.exit(code)
 
 
 async def main() -> None:
