@@ -164,7 +164,8 @@ def inspector(report: Report, title: str, target: list[str]) -> None:
     for one in first:
         call(one)
     side_by_side(call, others)
-    missed = schemas.keys() - {name for name, _ in (calls.START, *first, *others)}
+    # The one that times networks needs a device of its own: tests/server/test_measure_latency.py calls it.
+    missed = schemas.keys() - {name for name, _ in (calls.START, *first, *others)} - {"measure_latency"}
     report.line("every tool was called", ", ".join(sorted(missed)))
 
 
