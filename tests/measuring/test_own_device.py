@@ -30,6 +30,7 @@ from llmnas_mcp.devices.own import (
 from llmnas_mcp.errors import LabError
 from llmnas_mcp.measuring import campaign, places, session
 from llmnas_mcp.measuring.campaign import check, check_device, measure_space
+from llmnas_mcp.runtimes import catalogue
 from llmnas_mcp.spaces import DATASETS, get_space
 
 SPACE, DATASET = get_space("nasbench201"), DATASETS["cifar10"]
@@ -136,7 +137,10 @@ def test_a_device_by_a_command_is_timed_by_it(data: Path) -> None:
         (replace(HERE, runtime="executorch"), r"pip install 'llmnas-mcp[executorch]'"),
     ],
 )
-def test_settings_that_nothing_could_be_measured_with_are_refused(device: OwnDevice, message: str) -> None:
+def test_settings_that_nothing_could_be_measured_with_are_refused(
+    device: OwnDevice, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "_installed", lambda module: not module.startswith("executorch"))
     if "CUDA" in message:
         import torch
 
