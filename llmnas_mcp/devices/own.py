@@ -36,10 +36,9 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class OwnDevice:
-    """A runtime with its settings on a machine: this one, or another that is reached by ssh, a command or adb.
+    """A runtime with its settings on a machine: this one, or another that is reached by ssh or a command.
 
-    ssh: the host; run: the command that starts the runner, with {folder} where its folder stands; adb: the program on
-    the phone that times a model. At most one of them.
+    ssh: the host; run: the command that starts the runner, with {folder} where its folder stands. At most one of them.
     """
 
     name: str
@@ -50,7 +49,6 @@ class OwnDevice:
     accelerator: str = "cpu"
     ssh: str | None = None
     run: str | None = None
-    adb: str | None = None
 
     @property
     def title(self) -> str:
@@ -71,9 +69,7 @@ class OwnDevice:
         >>> OwnDevice("laptop", "onnxruntime").where
         'this machine'
         """
-        if self.ssh:
-            return f"ssh {self.ssh}"
-        return self.run or (f"adb, {self.adb}" if self.adb else "this machine")
+        return f"ssh {self.ssh}" if self.ssh else self.run or "this machine"
 
 
 @dataclass(frozen=True)

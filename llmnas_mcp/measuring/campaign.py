@@ -21,6 +21,7 @@ from llmnas_mcp.devices.own import (
     OwnDevice,
     fingerprint_id,
     fingerprints,
+    fitted_to_times,
     held,
     keep,
     measured_costs,
@@ -45,13 +46,17 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass
 class Campaign:
-    """How measuring went: errors of the model after each session, warnings, and what could not be measured."""
+    """How measuring went: errors of the model after each session, warnings, and what could not be measured.
+
+    no_energy: why the energy of a run is not known there; None where it is, or nothing was measured anew.
+    """
 
     measured: int
     errors: list[float] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     refused: dict[Genotype, str] = field(default_factory=dict)
     fit: CostFit | None = None
+    no_energy: str | None = None
 
 
 def check_device(device: OwnDevice) -> None:
@@ -100,6 +105,7 @@ def measure_space(
     calm = 0
     with held(device.name, data):
         done = Campaign(measured=len(_known(device, space, dataset, data)))
+        done.fit = fitted_to_times(device.name, space, dataset.name, "latency", data)
         while done.measured < architectures and calm < 2:
             known = _known(device, space, dataset, data)
             tried = [*known, *done.refused]
@@ -117,6 +123,7 @@ def measure_space(
                     f" {len(earlier)} earlier times no longer count."
                 )
             done.refused |= session.refused
+            done.no_energy = session.energy
             done.warnings += warnings_of(session)
             known = _known(device, space, dataset, data)
             if len(known) <= done.measured and not session.measured:

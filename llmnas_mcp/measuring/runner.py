@@ -338,7 +338,8 @@ def main(folder: Path) -> None:
         except Exception as error:  # noqa: BLE001  # a runtime may raise anything
             runs.pop(name, None)
             say("refused", model=name, reason=f"{type(error).__name__}: {error}"[:2000])
-    if job["models"][0] not in runs:
+    if job["models"][0] not in runs:  # nothing to hold the others against
+        say("done", settled=False, energy=None)
         return
     settled = measure(runs, x, job)
     job["energy"] = why_no_energy(job) is None

@@ -119,6 +119,29 @@ def test_a_runner_that_goes_away_is_told_and_loses_nothing(
     assert times_of("here", data) == before
 
 
+def test_where_the_reference_network_does_not_run_its_reason_is_told(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convert = session._convert
+
+    def broken(device: OwnDevice, space: Any, genotype: Any, dataset: Any, path: Path, given: Path) -> list[float]:
+        expected = convert(device, space, genotype, dataset, path, given)
+        path.write_bytes(b"no model")
+        return expected
+
+    monkeypatch.setattr(session, "_convert", broken)
+    with pytest.raises(LabError, match=r"the reference network .* does not run there: "):
+        measure_space(HERE, SPACE, DATASET, data, architectures=2)
+
+
+def test_what_was_measured_before_is_fitted_without_measuring_anew(data: Path) -> None:
+    drawn = list(dict.fromkeys(tuple(row) for row in SPACE.sample(40, np.random.default_rng(0)).tolist()))
+    keep([times(1.0 + sum(g), genotype=g) for g in drawn], {}, "here", data)
+    done = measure_space(HERE, SPACE, DATASET, data, architectures=len(drawn))
+    assert (done.measured, done.errors) == (len(drawn), [])
+    assert done.fit is not None
+
+
 def test_a_device_by_a_command_is_timed_by_it(data: Path) -> None:
     there = OwnDevice("there", "onnxruntime", run=f"sh -c 'cd {{folder}} && exec {sys.executable} runner.py .'")
     add_device(there, data)

@@ -87,6 +87,7 @@ def measure(
         "error": found.fit.error if found.fit else None,
         "spearman": found.fit.spearman if found.fit else None,
         "errors": found.errors,
+        "no_energy": found.no_energy,
         "warnings": warnings,
         "refused": refused,
     }
@@ -101,6 +102,8 @@ def measure(
         err.print(f"Search: llmnas search --device {name} --space {where.name} --dataset {shape.name}")
     else:
         err.print("That is too few to predict others from: run it again with more --architectures.")
+    if found.no_energy:
+        err.print(f"Energy is not known there: {found.no_energy}.")
     for warning in warnings:
         err.print(warning)
     for architecture, reason in list(refused.items())[:5]:
