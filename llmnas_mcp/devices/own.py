@@ -29,6 +29,7 @@ from llmnas_mcp.spaces import Genotype, Space, dataset_shape
 
 FOLDER = "own-devices"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+ADD = "Add one: llmnas device add NAME --runtime RUNTIME"
 FIGURES = ("minimum", "tenth percentile", "median")
 
 Float = NDArray[np.float64]
@@ -95,8 +96,10 @@ def own_devices(data: Path) -> dict[str, OwnDevice]:
 def own_device(name: str, data: Path) -> OwnDevice:
     """One of them; raises UnknownNameError with those there are."""
     known = own_devices(data)
+    if not known:
+        raise LabError(f"{name!r:.60} is no own device: there are none yet. {ADD}")
     if name not in known:
-        raise UnknownNameError("own device", name, known, "Add one: llmnas device add NAME --runtime RUNTIME")
+        raise UnknownNameError("own device", name, known, ADD)
     return known[name]
 
 

@@ -188,7 +188,7 @@ def test_a_device_is_known_until_it_is_removed(data: Path) -> None:
     assert own_devices(data) == {"here": HERE}
     remove_device("here", data)
     assert own_devices(data) == {}
-    with pytest.raises(LabError, match="Unknown own device 'here'"):
+    with pytest.raises(LabError, match="'here' is no own device: there are none yet"):
         own_device("here", data)
     add_device(HERE, data)
     assert times_of("here", data) == []

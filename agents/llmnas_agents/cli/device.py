@@ -76,7 +76,11 @@ def measure(
         def progress(done: int, total: int, what: str) -> None:
             left.hear(done, total, f"{done} of {total} measured" + (f", {what}" if what else ""))
 
-        found = measure_space(device, where, shape, Settings().data, architectures=architectures, progress=progress)
+        try:
+            found = measure_space(device, where, shape, Settings().data, architectures=architectures, progress=progress)
+        except KeyboardInterrupt:
+            err.print("Stopped. What was measured is kept: the same command goes on from there.")
+            raise
     warnings = list(dict.fromkeys(found.warnings))
     refused = {where.format(genotype): reason for genotype, reason in found.refused.items()}
     told = {
