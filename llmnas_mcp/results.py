@@ -72,6 +72,7 @@ class CostModelInfo(Result):
     error: float | None = Field(description="median relative error on held-out cells")
     spearman: float | None
     held_out: int | None
+    measured: str | None = Field(None, description="of an own device: when, on what")
 
 
 class Devices(Result):
@@ -87,7 +88,7 @@ class Cost(Result):
     value: float | None
     unit: str
     source: str
-    error: float | None = Field(description="median relative error; null: measured")
+    error: float | None = Field(description="median relative error; null: exact")
     reason: str | None
 
 

@@ -18,7 +18,16 @@ from llmnas_mcp.devices.catalogue import ANYWHERE, UNITS, Device, Objective, Uni
 from llmnas_mcp.devices.importers import Column
 from llmnas_mcp.devices.known import device_of, devices_of
 from llmnas_mcp.devices.modelling import LEAST, CostFit
-from llmnas_mcp.devices.own import fitted_to_times, measured_anywhere, measured_costs, own_devices
+from llmnas_mcp.devices.own import (
+    HOST,
+    fitted_to_times,
+    measured_anywhere,
+    measured_costs,
+    measured_errors,
+    measured_when,
+    own_devices,
+    why_no_energy,
+)
 from llmnas_mcp.devices.predictor import SOURCE, Fit, refusal
 from llmnas_mcp.devices.tables import fitted_to, imported_tables, load_columns
 from llmnas_mcp.errors import DataError, LabError, UnknownNameError
@@ -29,7 +38,8 @@ from llmnas_mcp.spaces import DATASETS, Genotypes, Space, dataset_shape
 class Costs:
     """Costs of n architectures, lower is better: NaN, with a reason, where an architecture cannot run.
 
-    `errors` is the median relative error on cells held out from the fit (0.02 is 2 %), NaN for a value of a table.
+    `errors` is the median relative error on cells held out from the fit (0.02 is 2 %), of a latency measured on an own
+    device how far it repeats, NaN for a value of a table.
     """
 
     values: NDArray[np.float64]
@@ -44,6 +54,7 @@ class CostModel:
     """Something `cost_of` can answer: `cells` counts the architectures it covers, those that cannot run included.
 
     Of a table, error, spearman and held_out are those of the model fitted to it for what it lacks, if there is one.
+    measured: of an own device, when, on what and with which versions.
     """
 
     device: str
@@ -55,6 +66,7 @@ class CostModel:
     spearman: float | None
     held_out: int | None
     cells: int
+    measured: str | None = None
 
 
 def cost_of(
@@ -109,7 +121,7 @@ class _Told:
 
     values: NDArray[np.float64]
     source: str
-    error: float = np.nan
+    error: float | NDArray[np.float64] = np.nan
     reasons: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -187,6 +199,8 @@ def _of_owner(space: Space, name: str, dataset: str, objective: Objective, data:
     """What was measured on an own device, then the model of it. Raises LabError, with what to run, for nothing."""
     known = measured_costs(name, space.name, dataset, objective, data)
     fit = fitted_to_times(name, space, dataset, objective, data)
+    if not known and objective == "energy" and (reason := why_no_energy(name, data)):
+        raise LabError(f"The energy of a run is not known on {name}: {reason}. Ask for its latency or memory.")
     if not known:
         raise LabError(
             f"The {objective} of {space.name} on {dataset} was not measured on {name}: llmnas device measure {name}"
@@ -194,13 +208,17 @@ def _of_owner(space: Space, name: str, dataset: str, objective: Objective, data:
         )
 
     def measured(rows: NDArray[np.int64]) -> _Told:
-        return _Told(np.array([known.get(tuple(row), np.nan) for row in rows.tolist()]), f"host:{name}")
+        errors = measured_errors(name, space.name, dataset, data) if objective == "latency" else {}
+        values, off = (
+            np.array([each.get(tuple(row), np.nan) for row in rows.tolist()], dtype=float) for each in (known, errors)
+        )
+        return _Told(values, f"{HOST}{name}", off)
 
     def modelled(rows: NDArray[np.int64]) -> _Told:
         if fit:
             return _Told(fit.predict(rows), f"fitted:{name}", fit.error)
         why = f"{len(known)} were measured on {name}, too few to predict others. Use llmnas device measure for {LEAST}."
-        return _Told(np.full(len(rows), np.nan), f"host:{name}", reasons=dict.fromkeys(range(len(rows)), why))
+        return _Told(np.full(len(rows), np.nan), f"{HOST}{name}", reasons=dict.fromkeys(range(len(rows)), why))
 
     return [measured, modelled]
 
@@ -242,8 +260,9 @@ def cost_models(space: Space, data: Path) -> list[CostModel]:
                 fit = fitted_to_times(name, space, dataset, objective, data)
                 worth = (fit.error, fit.spearman, fit.held_out) if fit else (None, None, None)
                 cells = space.size if fit else len(measured_costs(name, its, dataset, objective, data))
+                when = measured_when(name, its, dataset, data)
                 found[column(name, objective), dataset] = CostModel(
-                    *(name, objective, dataset, UNITS[objective], f"host:{name}", *worth, cells)
+                    *(name, objective, dataset, UNITS[objective], f"{HOST}{name}", *worth, cells, when)
                 )
     names, datasets = list(devices), [*DATASETS, *sorted({m.dataset for m in found.values()} - DATASETS.keys())]
     return sorted(

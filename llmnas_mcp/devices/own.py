@@ -31,15 +31,17 @@ FOLDER = "own-devices"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 ADD = "Add one: llmnas device add NAME --runtime RUNTIME"
 FIGURES = ("minimum", "tenth percentile", "median")
+HOST = "host:"  # begins the source of what was measured on an own device
 
 Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class OwnDevice:
-    """A runtime with its settings on a machine: this one, or another that is reached by ssh or a command.
+    """A runtime with its settings on a machine: this one, or another that is reached by ssh, a command or adb.
 
-    ssh: the host; run: the command that starts the runner, with {folder} where its folder stands. At most one of them.
+    ssh: the host; run: the command that starts the runner, with {folder} where its folder stands; adb: the phone's
+    serial number. At most one of them. graphs: on a GPU, kernels are replayed as one CUDA graph.
     """
 
     name: str
@@ -50,6 +52,8 @@ class OwnDevice:
     accelerator: str = "cpu"
     ssh: str | None = None
     run: str | None = None
+    adb: str | None = None
+    graphs: bool = False
 
     @property
     def title(self) -> str:
@@ -59,6 +63,7 @@ class OwnDevice:
         'onnxruntime, 1 thread, on this machine'
         """
         more = [f"batch {self.batch}"] * (self.batch > 1) + [self.precision] * (self.precision != "f32")
+        more += ["CUDA graphs"] * self.graphs
         on = self.where if self.accelerator == "cpu" else f"the GPU of {self.where}"
         threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
         return ", ".join([self.runtime, threads, *more, f"on {on}"])
@@ -70,7 +75,14 @@ class OwnDevice:
         >>> OwnDevice("laptop", "onnxruntime").where
         'this machine'
         """
+        if self.adb:
+            return f"the phone {self.adb}"
         return f"ssh {self.ssh}" if self.ssh else self.run or "this machine"
+
+    @property
+    def here(self) -> bool:
+        """Whether its runtime runs on this machine."""
+        return not (self.ssh or self.run or self.adb)
 
 
 @dataclass(frozen=True)
@@ -143,8 +155,11 @@ def held(name: str, data: Path) -> Iterator[None]:
         ) from None
 
 
-def keep(measured: Iterable[Measured], told: Mapping[str, Any], name: str, data: Path) -> None:
-    """Add what was measured to the device's times, and the fingerprint it was measured with."""
+def keep(
+    measured: Iterable[Measured], told: Mapping[str, Any], name: str, data: Path, no_energy: str | None = None
+) -> None:
+    """Add what was measured to the device's times, the fingerprint it was measured with, and why energy was not."""
+    _write(data / FOLDER / name / "energy.json", {"unknown": no_energy})
     path, number = data / FOLDER / name / "fingerprints.json", fingerprint_id(told)
     if number not in (known := fingerprints(name, data)):
         _write(path, {**known, number: dict(told)})
@@ -162,6 +177,24 @@ def fingerprints(name: str, data: Path) -> dict[str, dict[str, Any]]:
     """By id, oldest first."""
     path = data / FOLDER / name / "fingerprints.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def why_no_energy(name: str, data: Path) -> str | None:
+    """Why the energy of a run on a device was not measured; None where it was, or nothing was measured yet."""
+    path = data / FOLDER / name / "energy.json"
+    return json.loads(path.read_text(encoding="utf-8"))["unknown"] if path.exists() else None
+
+
+def measured_when(name: str, space: str, dataset: str, data: Path) -> str | None:
+    """When a device was last measured in a space and on what, for people; None where it was not."""
+    mine = [m for m in times_of(name, data) if (m.space, m.dataset) == (space, dataset)]
+    if not mine:
+        return None
+    last = max(mine, key=lambda m: m.when)
+    told = fingerprints(name, data)[last.fingerprint]
+    versions = " ".join(f"{package} {version}" for package, version in told.get("versions", {}).items())
+    parts = (last.when[:10], told.get("gpu", told.get("processor")), versions, f"fingerprint {last.fingerprint}")
+    return ", ".join(filter(None, parts))
 
 
 def times_of(name: str, data: Path) -> list[Measured]:
@@ -190,17 +223,16 @@ def _times(path: Path, _mtime: int, _size: int) -> list[Measured]:
 
 def figure_of(times: list[Measured]) -> str:
     """The figure that repeats best: whose values over every other pass differ least from those over the rest."""
-    differing = {}
-    for name in FIGURES:
-        pairs = [(_figure(name, m.seconds[::2]), _figure(name, m.seconds[1::2])) for m in times if len(m.seconds) > 1]
-        differing[name] = float(np.median([abs(a / b - 1) for a, b in pairs])) if pairs else 0.0
-    return min(FIGURES, key=lambda name: differing[name])
+    return min(FIGURES, key=lambda name: np.nan_to_num(_usual(repeats(times, name))))
 
 
-def repeats(times: list[Measured], figure: str) -> float:
-    """How far that figure over every other pass is from the rest: the median over architectures, a share."""
-    pairs = [(_figure(figure, m.seconds[::2]), _figure(figure, m.seconds[1::2])) for m in times if len(m.seconds) > 1]
-    return float(np.median([abs(a / b - 1) for a, b in pairs])) if pairs else float("nan")
+def repeats(times: list[Measured], figure: str) -> list[float]:
+    """How far each architecture's figure over every other pass is from that over the rest, a share; NaN of one pass."""
+    found = []
+    for m in times:
+        halves = [_figure(figure, half) for half in (m.seconds[::2], m.seconds[1::2]) if half]
+        found.append(abs(halves[0] / halves[1] - 1) if len(halves) == 2 else float("nan"))
+    return found
 
 
 def time_of(measured: Measured) -> float:
@@ -241,6 +273,23 @@ def measured_costs(name: str, space: str, dataset: str, objective: Objective, da
         return {m.genotype: 1000 * _figure(figure, m.seconds) for m in mine}
     values = {m.genotype: m.memory_mb if objective == "memory" else m.energy_mj for m in mine}
     return {genotype: value for genotype, value in values.items() if value is not None}
+
+
+def _usual(differences: list[float]) -> float:
+    """The median of those that are known; NaN where none is."""
+    known = [each for each in differences if not np.isnan(each)]
+    return float(np.median(known)) if known else float("nan")
+
+
+def measured_errors(name: str, space: str, dataset: str, data: Path) -> dict[Genotype, float]:
+    """How far each measured latency repeats, a share of it: how its halves differ, or what is usual if that is more."""
+    times = times_of(name, data)
+    every = repeats(times, figure_of(times))
+    return {
+        m.genotype: float(np.fmax(own, _usual(every)))
+        for m, own in zip(times, every, strict=True)
+        if (m.space, m.dataset) == (space, dataset)
+    }
 
 
 def measured_counts(name: str, data: Path) -> dict[str, int]:

@@ -29,6 +29,7 @@ from llmnas_mcp.devices.own import (
     times_of,
 )
 from llmnas_mcp.errors import LabError, UnknownNameError
+from llmnas_mcp.measuring.phone import PROGRAMS
 from llmnas_mcp.measuring.session import Session, measure
 from llmnas_mcp.runtimes import runtime_of
 from llmnas_mcp.spaces import Dataset, Genotype, Space
@@ -68,15 +69,22 @@ def check_device(device: OwnDevice) -> None:
     ):
         if value not in allowed:
             raise UnknownNameError(f"{name} of {runtime.title}", value, allowed)
-    if device.ssh and device.run:
-        raise LabError("--ssh and --run: a device is in one place, leave one of them out.")
-    if device.ssh and device.ssh.startswith("-"):
-        raise LabError(f"--ssh {device.ssh}: give a host, as ssh knows it.")
+    if sum(map(bool, (device.ssh, device.run, device.adb))) > 1:
+        raise LabError("--ssh, --run and --adb: a device is in one place, give one of them.")
+    for option, place in (("--ssh", device.ssh), ("--adb", device.adb)):
+        if place and place.startswith("-"):
+            raise LabError(
+                f"{option} {place}: give a {'host, as ssh knows it' if option == '--ssh' else 'serial number'}."
+            )
     if device.run and "{folder}" not in device.run:
         raise LabError(f"--run {device.run}: write {{folder}} where the folder of models is to stand.")
-    here = not (device.ssh or device.run)
-    runtime.check(runtime.converting + (runtime.running if here else ()))
-    if here and device.accelerator == "cuda" and device.runtime.startswith("torch"):
+    if device.adb and device.runtime not in PROGRAMS:
+        raise UnknownNameError("runtime of a phone", device.runtime, PROGRAMS)
+    if device.graphs and not (device.accelerator == "cuda" and device.runtime.startswith("torch")):
+        raise LabError("--cuda-graphs is for --runtime torch or torch-compile with --accelerator cuda.")
+    compared_here = device.adb is not None and device.runtime == "litert"  # its program tells no outputs
+    runtime.check(runtime.converting + (runtime.running if device.here or compared_here else ()))
+    if device.here and device.accelerator == "cuda" and device.runtime.startswith("torch"):
         import torch
 
         if not torch.cuda.is_available():
@@ -116,7 +124,7 @@ def measure_space(
             step = partial(progress, done.measured, architectures)
             session = measure(device, space, chosen, dataset, step)
             earlier = times_of(device.name, data)
-            keep(session.measured, session.fingerprint, device.name, data)
+            keep(session.measured, session.fingerprint, device.name, data, session.energy)
             if earlier and earlier[-1].fingerprint != fingerprint_id(session.fingerprint):
                 done.warnings.append(
                     f"The machine, the runtime or its settings changed ({changed(device, earlier[-1], session, data)}):"
@@ -140,12 +148,12 @@ def measure_space(
 
 
 def candidates(space: Space, dataset: Dataset) -> list[Genotype]:
-    """What is chosen from: a seeded sample of the space, and its smallest and largest network."""
+    """What is chosen from: a seeded sample of the space, its smallest and largest network; none of them constant."""
     standing = reference_of(space, dataset).genotypes
     counts = space.macs(standing, dataset)
     ends = [tuple(map(int, standing[i])) for i in (counts.argmin(), counts.argmax())]
     drawn = [tuple(row) for row in space.sample(POOL, np.random.default_rng(SEED)).tolist()]
-    return list(dict.fromkeys([*ends, *drawn]))
+    return [genotype for genotype in dict.fromkeys([*ends, *drawn]) if not space.constant(genotype)]
 
 
 def choose(

@@ -1,4 +1,4 @@
-"""Where the runner runs: here, on a host by ssh, or wherever a command of the user's takes it."""
+"""Where models are timed: by the runner here, by ssh or where a command of the user's takes it, or on a phone."""
 
 from __future__ import annotations
 
@@ -18,28 +18,22 @@ from typing import IO, Any
 
 from llmnas_mcp.devices.own import OwnDevice
 from llmnas_mcp.errors import LabError
-from llmnas_mcp.measuring import runner
+from llmnas_mcp.measuring import phone, runner
+from llmnas_mcp.measuring.lost import lost
 
 RUNNER = Path(runner.__file__)
 SSH = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=20")  # asks for nothing: nobody would see the question
-_MEANS = (  # what a program says -> what it means to whoever waits
-    ("Host key verification failed", "its host key is not known here, or has changed: log in once by hand"),
-    ("Permission denied", "it did not let us in: set up a key that needs no password (ssh-copy-id)"),
-    ("Connection refused", "nothing listens there: is sshd running, and the port right?"),
-    ("Could not resolve hostname", "no such host: name it as in ~/.ssh/config"),
-    ("timed out", "it does not answer: is it switched on?"),
-    ("No space left on device", "its disk is full: make room there"),
-    ("No module named", "the runtime or numpy is not installed there: install it for the python3 that ssh finds"),
-)
 
 
 def events(device: OwnDevice, folder: Path) -> Iterator[dict[str, Any]]:
-    """Run the runner on `folder` where the device is; its events as they come.
+    """Time the models in `folder` where the device is; the runner's events as they come.
 
     Raises LabError, with what to do, where the device cannot be reached or goes away before the runner is done.
     """
     shutil.copy(RUNNER, folder / RUNNER.name)
-    if device.ssh:
+    if device.adb:
+        yield from phone.events(device, folder)
+    elif device.ssh:
         yield from _by_ssh(device.ssh, folder, device.name)
     elif device.run:
         filled = [part.replace("{folder}", str(folder)) for part in shlex.split(device.run)]
@@ -68,7 +62,7 @@ def _asked(host: str, command: str, name: str, given: bytes = b"") -> bytes:
     except FileNotFoundError:
         raise LabError(f"{name} is reached by ssh, which is not installed here. Install OpenSSH's client.") from None
     if done.returncode:
-        raise _lost(name, done.returncode, done.stderr.decode(errors="replace"))
+        raise lost(name, done.returncode, done.stderr.decode(errors="replace"))
     return done.stdout
 
 
@@ -87,7 +81,7 @@ def _listen(command: Sequence[str], name: str) -> Iterator[dict[str, Any]]:
             yield last
         process.wait()
     if process.returncode or last.get("event") != "done":
-        raise _lost(name, process.returncode, "".join(errors))
+        raise lost(name, process.returncode, "".join(errors))
 
 
 @contextmanager
@@ -116,17 +110,3 @@ def _started(command: Sequence[str], name: str) -> Iterator[tuple[subprocess.Pop
 
 def _drain(pipe: IO[str] | None, into: deque[str]) -> None:
     into.extend(pipe or ())
-
-
-def _lost(name: str, code: int, said: str) -> LabError:
-    lines = [line for line in said.strip().splitlines() if line.strip()]
-    reason = next((means for words, means in _MEANS if words in said), None)
-    if reason is None and (code < 0 or 128 < code < 192):  # a shell's way to tell of a signal, or Python's
-        reason = f"the runner was ended by signal {-code if code < 0 else code - 128} (9: mostly for want of memory)"
-    if reason is None and code == 255:  # of ssh
-        reason = "the connection ended, or the runner was killed there, mostly for want of memory"
-    last = f" It said: {lines[-1][:300]}" if lines else ""
-    return LabError(
-        f"{name} could not be measured on: {reason or f'the runner ended with {code}'}.{last}"
-        " What was measured before is kept: the same command goes on from there."
-    )

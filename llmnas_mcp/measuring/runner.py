@@ -1,7 +1,8 @@
 """Times the models in a folder: `python runner.py FOLDER`. Needs numpy and the runtime, and nothing else of ours.
 
 FOLDER has `job.json` and what it names: `models` (files, the first is the reference network), `input` (an .npy file),
-`runtime`, `threads`, `precision`, `accelerator`, `seed`, `passes` (least and most), `seconds` (the most for timing).
+`runtime`, `threads`, `precision`, `accelerator`, `graphs`, `seed`, `passes` (least and most), `seconds` (the most for
+timing).
 Each line of standard output is a JSON object with an `event`:
 
     fingerprint  the machine, the runtime and its versions, the settings: times are comparable where these are equal
@@ -32,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:  # any Python from 3.8 on runs this file
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Job = dict[str, Any]
     Run = Callable[[Any], Any]
@@ -92,25 +93,57 @@ def load_torch(path: Path, job: Job, compiled: bool = False) -> Run:
     dtype = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}[job["precision"]]
     program = torch.export.load(str(path)).module().to(device, dtype)
     network: Any = torch.compile(program) if compiled else program
+    if device.type == "cuda":
+        return on_gpu(network, torch.from_numpy(np.load(path.parent / job["input"])).to(device, dtype), job["graphs"])
 
     def run(x: Any) -> Any:
         with torch.inference_mode():
-            return network(torch.from_numpy(x).to(device, dtype)).float().cpu().numpy()
+            return network(torch.from_numpy(x).to(dtype)).float().numpy()
+
+    return run
+
+
+def on_gpu(network: Any, given: Any, graphs: bool) -> Run:
+    """A network that is timed by the GPU's own clock, input and output left there.
+
+    graphs: its kernels are recorded once as a CUDA graph and then replayed, without Python's time to launch each.
+    """
+    import torch
+
+    cuda: Any = torch.cuda
+
+    def step() -> Any:
+        with torch.inference_mode():
+            return network(given)
+
+    if graphs:
+        stream = cuda.Stream()  # what is recorded must have run before, and on another stream
+        stream.wait_stream(cuda.current_stream())
+        with cuda.stream(stream):
+            for _ in range(3):
+                step()
+        cuda.current_stream().wait_stream(stream)
+        graph = cuda.CUDAGraph()
+        with cuda.graph(graph):
+            output = step()
+
+        def step() -> Any:
+            graph.replay()
+            return output
+
+    def run(x: Any) -> Any:
+        given.copy_(torch.from_numpy(x))
+        return step().float().cpu().numpy()
 
     def timed() -> float:
-        """Seconds of one run on the GPU by its own clock, input and output left there."""
-        event: Any = torch.cuda.Event
-        begin, end = event(enable_timing=True), event(enable_timing=True)
-        with torch.inference_mode():
-            begin.record()
-            network(given)
-            end.record()
+        begin, end = cuda.Event(enable_timing=True), cuda.Event(enable_timing=True)
+        begin.record()
+        step()
+        end.record()
         end.synchronize()
         return float(begin.elapsed_time(end)) / 1000
 
-    if device.type == "cuda":
-        given = torch.from_numpy(np.load(path.parent / job["input"])).to(device, dtype)
-        run.timed = timed  # type: ignore[attr-defined]
+    run.timed = timed  # type: ignore[attr-defined]
     return run
 
 
@@ -207,7 +240,7 @@ def gpu(job: Job) -> dict[str, Any]:
         return {}
     import torch
 
-    return {"gpu": torch.cuda.get_device_name(), "cuda": torch.version.cuda}
+    return {"gpu": torch.cuda.get_device_name(), "cuda": torch.version.cuda, "graphs": job["graphs"]}
 
 
 def clock() -> dict[str, str]:
@@ -256,25 +289,42 @@ def time_one(run: Run, x: Any) -> float:
 
 
 def measure(runs: dict[str, Run], x: Any, job: Job) -> bool:
-    """Passes until the shortest times no longer fall, or the most passes or seconds are used."""
-    rng, names = random.Random(job["seed"]), list(runs)
+    """Time the models in passes, each of which is told; whether their shortest times settled."""
+    counts = {name: max(1, min(MOST_RUNS, round(SHORTEST / warm_up(run, x)))) for name, run in runs.items()}
+
+    def sample(name: str) -> list[float]:
+        runs[name](x)  # brings its weights back into the caches
+        return [time_one(runs[name], x) for _ in range(counts[name])]
+
+    settled = False
+    for number, seconds, calm in passes(list(runs), sample, job):
+        settled = calm
+        say("pass", number=number, seconds=seconds, clock=clock())
+    return settled
+
+
+def passes(
+    names: list[str], sample: Callable[[str], list[float]], job: Job
+) -> Iterator[tuple[int, dict[str, list[float]], bool]]:
+    """Sample every model in each pass, in a new random order, the first of them first and last, until all are settled.
+
+    Each pass's number, its seconds by model, and whether the shortest times no longer fall; ends there, or where the
+    most passes or seconds are used.
+    """
+    rng = random.Random(job["seed"])
     least, most = job["passes"]
-    counts = {name: max(1, min(MOST_RUNS, round(SHORTEST / warm_up(runs[name], x)))) for name in names}
     shortest: dict[str, float] = {}
     calm, begin = 0, time.monotonic()
     for number in range(most):
-        order = [names[0], *rng.sample(names[1:], len(names) - 1), names[0]]
-        samples: dict[str, list[float]] = {}
-        for name in order:
-            runs[name](x)  # brings its weights back into the caches
-            samples.setdefault(name, []).extend(time_one(runs[name], x) for _ in range(counts[name]))
-        fallen = [1 - min(samples[name]) / shortest[name] for name in names if name in shortest]
-        shortest = {name: min(min(samples[name]), shortest.get(name, float("inf"))) for name in names}
+        seconds: dict[str, list[float]] = {}
+        for name in [names[0], *rng.sample(names[1:], len(names) - 1), names[0]]:
+            seconds.setdefault(name, []).extend(sample(name))
+        fallen = [1 - min(seconds[name]) / shortest[name] for name in names if name in shortest]
+        shortest = {name: min(min(seconds[name]), shortest.get(name, float("inf"))) for name in names}
         calm = calm + 1 if fallen and max(fallen) < SETTLED else 0
-        say("pass", number=number, seconds=samples, clock=clock())
+        yield number, seconds, calm >= 3
         if number + 1 >= least and (calm >= 3 or time.monotonic() - begin > job["seconds"]):
             break
-    return calm >= 3
 
 
 def peak_memory() -> int:
@@ -289,36 +339,52 @@ def peak_memory() -> int:
 
 
 def alone(folder: Path, job: Job, name: str) -> None:
-    """What a process of its own holds at most to load and run one model."""
+    """What a process of its own holds at most to load and run one model, and the energy of a run where it is known."""
     run, x = LOADERS[job["runtime"]](folder / name, job), np.load(folder / job["input"])
-    before = energy_uj() if job.get("energy") else None
-    begin = time.monotonic()
-    count = 0
-    while count < 3 or (before is not None and time.monotonic() - begin < 0.5):
-        run(x)
+    step = getattr(run, "timed", None) or (lambda: run(x))
+    meter = energy_meter(job) if job["metered"] else None
+    for _ in range(3):
+        step()
+    before, begin, count = meter() if meter else 0.0, time.monotonic(), 0
+    while meter and time.monotonic() - begin < METERED:
+        step()
         count += 1
-    used = None if before is None else (energy_uj() - before) / 1e6 / count
-    say("alone", model=name, bytes=peak_memory(), joules=used)
+    say("alone", model=name, bytes=peak_memory(), joules=(meter() - before) / count if meter else None)
 
 
-# The counter of the processor package wraps around after minutes to hours; half a second lies within.
+METERED = 1.0  # seconds: counters of energy are renewed every 1 to 100 ms, and wrap around after minutes to hours
 RAPL = Path(os.environ.get("LLMNAS_RAPL", "/sys/class/powercap/intel-rapl:0")) / "energy_uj"
 
 
-def energy_uj() -> int:
-    """Microjoules that the processor package has used so far (RAPL)."""
-    return int(RAPL.read_text())
+def energy_meter(job: Job) -> Callable[[], float]:
+    """Reads the joules used so far by the processor package (RAPL) or the GPU (NVML), idle power included.
 
-
-def why_no_energy(job: Job) -> str | None:
-    """Why the energy of a run is not known here; None where it is."""
-    if job["accelerator"] != "cpu":
-        return "energy of a GPU is read by NVML, which this runner does not do yet"
+    Raises RuntimeError with the reason where they are not known.
+    """
+    if job["accelerator"] == "cuda":
+        return nvml_meter()
     try:
-        energy_uj()
+        RAPL.read_text()
     except OSError as error:
-        return f"the processor's energy counter cannot be read: {RAPL} ({error.strerror})"
-    return None
+        raise RuntimeError(f"the processor's energy counter cannot be read: {RAPL} ({error.strerror})") from None
+    return lambda: int(RAPL.read_text()) / 1e6
+
+
+def nvml_meter() -> Callable[[], float]:
+    """Reads the joules that the first visible GPU has used since its driver was loaded."""
+    try:
+        import pynvml
+    except ImportError:
+        raise RuntimeError("NVML is read by nvidia-ml-py, which is not installed: pip install nvidia-ml-py") from None
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    try:
+        pynvml.nvmlInit()
+        find = pynvml.nvmlDeviceGetHandleByIndex if visible.isdigit() else pynvml.nvmlDeviceGetHandleByUUID
+        handle = find(int(visible) if visible.isdigit() else visible)
+        pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+    except pynvml.NVMLError as error:
+        raise RuntimeError(f"NVML does not tell the GPU's energy: {error}") from None
+    return lambda: float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3
 
 
 def main(folder: Path) -> None:
@@ -342,14 +408,18 @@ def main(folder: Path) -> None:
         say("done", settled=False, energy=None)
         return
     settled = measure(runs, x, job)
-    job["energy"] = why_no_energy(job) is None
-    (folder / "job.json").write_text(json.dumps(job))
+    energy = None
+    try:
+        energy_meter(job)
+    except RuntimeError as error:
+        energy = str(error)
+    (folder / "job.json").write_text(json.dumps({**job, "metered": energy is None}))
     for name in runs:
         one = subprocess.run([sys.executable, __file__, str(folder), name], stdout=subprocess.PIPE, text=True)
         if one.returncode == 0:
             told = json.loads(one.stdout.splitlines()[-1])
             say("alone", model=name, bytes=told["bytes"], joules=told["joules"])
-    say("done", settled=settled, energy=why_no_energy(job))
+    say("done", settled=settled, energy=energy)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def measure(
     device cannot be reached or goes away, or the reference network cannot run on it.
     """
     runtime = runtime_of(device.runtime)
-    runtime.check(runtime.converting if device.ssh or device.run else runtime.converting + runtime.running)
+    runtime.check(runtime.converting + (runtime.running if device.here else ()))
     reference = space.parse(space.example)
     asked = [reference, *(g for g in dict.fromkeys(genotypes) if g != reference)]
     with tempfile.TemporaryDirectory(prefix="llmnas-") as made:
@@ -148,7 +148,7 @@ class _Told:
 
 
 def _job(device: OwnDevice, models: list[str]) -> dict[str, Any]:
-    settings = ("runtime", "threads", "batch", "precision", "accelerator")
+    settings = ("runtime", "threads", "batch", "precision", "accelerator", "graphs")
     return {
         **{name: getattr(device, name) for name in settings},
         **{"models": models, "input": "input.npy", "seed": SEED, "passes": PASSES, "seconds": SECONDS},

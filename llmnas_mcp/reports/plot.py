@@ -85,13 +85,17 @@ def _draw(axes: Any, handle: SearchHandle, members: Sequence[Member], x: int, y:
         label=f"within error of the front ({len(near)})",
     )
     look = {"color": "black", "marker": "o", "markersize": 3.5}
-    label = f"Pareto front ({len(front)})"
+    some = any(m.timed for m in members)  # on an own device: the others are then drawn hollow, as only modelled
+    label = f"Pareto front ({len(front)}{f', {sum(m.timed for m in front)} of them timed' if some else ''})"
     if len(handle.objectives) == 1:
         axes.plot(*both(front), drawstyle="steps-post", linewidth=1.2, label=label, **look)
     else:
         axes.plot(*both(front), linestyle="none", label=label, **look)
         best = [front[i] for i in front_of(handle.points(front)[:, [x, y]])]
         axes.plot(*both(best), drawstyle="steps-post", color="black", linewidth=1.2)
+    if some and (modelled := [m for m in front if not m.timed]):
+        hollow = {**look, "markerfacecolor": "white", "linestyle": "none", "zorder": 3}
+        axes.plot(*both(modelled), label=f"of the front, modelled ({len(modelled)})", **hollow)
     for axis, index in ((axes.axvline, x), (axes.axhline, y)):
         if index < len(handle.objectives) and (limit := handle.limits.set.get(handle.objectives[index])) is not None:
             unit = handle.units[index]

@@ -95,7 +95,12 @@ def tell(lab: Laboratory, search_id: str, progress: Progress | None = None) -> d
         },
         "members": _columns(lab, handle, members, place),
         "front": [
-            {"member": number[m.architecture], "near": m.architecture not in on_front, **_accuracy(truth, m)}
+            {
+                "member": number[m.architecture],
+                "near": m.architecture not in on_front,
+                "timed": m.timed,
+                **_accuracy(truth, m),
+            }
             for m in (handle.near_front(members) if members else [])
         ],
         "exact": None if best is None else _unscaled(handle, best),
@@ -250,8 +255,7 @@ def _columns(
     lab: Laboratory, handle: SearchHandle, members: Sequence[Member], place: Callable[[str], int | str]
 ) -> dict[str, Any]:
     """The members in the order they were evaluated; `genotype` as of `_digits`."""
-    costs = handle.landscape.costs([m.genotype for m in members])
-    errors = [tuple(None if np.isnan(e) else _short(e) for e in row) for row in costs.errors.tolist()]
+    errors = [tuple(None if np.isnan(e) else _short(e) for e in row) for row in handle.errors(members).tolist()]
     origins = lab.origins(handle.search_id)
     own = [origins[m.architecture] for m in members]
     sources, source = _numbered(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmnas_mcp.devices import Objective, Unit
+from llmnas_mcp.devices.own import HOST
 from llmnas_mcp.errors import NotFoundError
 from llmnas_mcp.pareto import unit_hypervolume
 from llmnas_mcp.results import Target
@@ -125,10 +126,17 @@ class SearchHandle:
 
     def near_front(self, members: Sequence[Member]) -> list[Member]:
         """The members on the front or too close to it to tell, by rising first cost."""
-        errors = self.landscape.costs([m.genotype for m in members]).errors
-        measured = np.array([[source.startswith("host:") for source in m.cost_sources] for m in members], dtype=bool)
-        errors = np.where(measured.reshape(errors.shape), np.nan, errors)
-        return near_front_members(members, self.scale, errors)
+        return near_front_members(members, self.scale, self.errors(members))
+
+    def errors(self, members: Sequence[Member]) -> NDArray[np.float64]:
+        """Relative errors of the members' costs (n, k): of a model, or how far a measurement repeats; NaN: exact."""
+        errors = self.landscape.costs([m.genotype for m in members]).errors.copy()
+        for row, member in enumerate(members):
+            for column, source in enumerate(member.cost_sources):
+                if source.startswith(HOST):
+                    latency = self.objectives[column] == "latency" and member.repeats is not None
+                    errors[row, column] = member.repeats if latency else np.nan
+        return errors
 
     def hypervolume(self, members: Sequence[Member]) -> float:
         """The share of the unit square, or with two costs of the unit cube, that the members dominate."""

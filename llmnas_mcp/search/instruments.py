@@ -63,6 +63,7 @@ def list_devices(space: str, data: Path) -> r.Devices:
                 error=m.error,
                 spearman=m.spearman,
                 held_out=m.held_out,
+                measured=m.measured,
             )
             for m in cost_models(get_space(space), data)
         ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from llmnas_mcp.devices.own import HOST
 from llmnas_mcp.pareto import front_of, near_front_of, spread_order
 from llmnas_mcp.spaces import Genotype
 
@@ -46,7 +47,10 @@ class Scale:
 
 @dataclass(frozen=True)
 class Member:
-    """An evaluated architecture: score in [0, 1] (up), and a cost for each of the search's objectives (down)."""
+    """An evaluated architecture: score in [0, 1] (up), and a cost for each of the search's objectives (down).
+
+    repeats: how far its latency repeats where that was measured on an own device, as a share of it.
+    """
 
     architecture: str
     genotype: Genotype
@@ -57,6 +61,12 @@ class Member:
     params: int
     score_source: str
     cost_sources: tuple[str, ...]
+    repeats: float | None = None
+
+    @property
+    def timed(self) -> bool:
+        """Whether a cost of it was measured on an own device."""
+        return any(source.startswith(HOST) for source in self.cost_sources)
 
 
 def points_of(members: Sequence[Member], scale: Scale) -> NDArray[np.float64]:

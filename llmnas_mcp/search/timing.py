@@ -7,7 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from llmnas_mcp import results as r
-from llmnas_mcp.devices.own import fingerprint_id, held, keep, measured_costs, own_device, own_devices, times_of
+from llmnas_mcp.devices.own import (
+    HOST,
+    fingerprint_id,
+    held,
+    keep,
+    measured_costs,
+    measured_errors,
+    own_device,
+    own_devices,
+    times_of,
+)
 from llmnas_mcp.errors import LabError
 from llmnas_mcp.measuring.campaign import TOGETHER, changed, warnings_of
 from llmnas_mcp.measuring.session import measure
@@ -17,7 +27,6 @@ from llmnas_mcp.search.members import Member
 from llmnas_mcp.spaces import get_space
 
 MOST_TIMED = 50
-HOST = "host:"  # the source of what was measured on an own device
 
 
 def measure_latency(
@@ -59,7 +68,7 @@ def measure_latency(
                     f" would no longer count. Measure it again: llmnas device measure {device} --space {where.name}"
                     f" --dataset {shape.name}"
                 )
-            keep(session.measured, session.fingerprint, device, data)
+            keep(session.measured, session.fingerprint, device, data, session.energy)
             refused |= {where.format(genotype): reason for genotype, reason in session.refused.items()}
             doubts += warnings_of(session)
     told = query_cost(architectures, space=space, dataset=shape.name, device=device, objective="latency", data=data)
@@ -78,10 +87,9 @@ def with_measured(handle: SearchHandle, members: Sequence[Member], data: Path) -
     device = handle.row["device"]
     if not members or device is None or device not in own_devices(data):
         return list(members)
-    of_each = [
-        measured_costs(device, handle.space.name, handle.row["dataset"], objective, data)
-        for objective in handle.objectives
-    ]
+    where = (device, handle.space.name, handle.row["dataset"])
+    of_each = [measured_costs(*where, objective, data) for objective in handle.objectives]
+    errors = measured_errors(*where, data)
 
     def seen(member: Member) -> Member:
         known = [table.get(member.genotype) for table in of_each]
@@ -90,6 +98,7 @@ def with_measured(handle: SearchHandle, members: Sequence[Member], data: Path) -
             member,
             costs=tuple(cost if value is None else value for value, cost, _ in pairs),
             cost_sources=tuple(source if value is None else f"{HOST}{device}" for value, _, source in pairs),
+            repeats=errors.get(member.genotype),
         )
 
     return [seen(member) for member in members]

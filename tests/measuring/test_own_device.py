@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from llmnas_mcp.devices.own import (
     times_of,
 )
 from llmnas_mcp.errors import LabError
-from llmnas_mcp.measuring import campaign, places, session
+from llmnas_mcp.measuring import campaign, places, runner, session
 from llmnas_mcp.measuring.campaign import check, check_device, measure_space
 from llmnas_mcp.runtimes import catalogue
 from llmnas_mcp.spaces import DATASETS, get_space
@@ -238,3 +239,62 @@ def test_measuring_ends_when_the_error_no_longer_falls(data: Path, monkeypatch: 
     assert values == pytest.approx([1.0, 19.0], rel=0.05)
     told = json.loads((data / FOLDER / "here" / "fingerprints.json").read_text())
     assert told == {campaign.fingerprint_id({}): {}}
+
+
+def test_a_measured_latency_says_how_far_it_repeats_and_when_and_on_what_it_was_measured(data: Path) -> None:
+    steady, shaky = times(5.0, 5.0, 5.0, 5.0), times(4.0, 5.0, 4.0, 5.0, genotype=(1,) * 6)
+    told = {"processor": "Old Faithful", "versions": {"onnxruntime": "1.2"}}
+    number = campaign.fingerprint_id(told)
+    keep(
+        [replace(m, fingerprint=number) for m in (steady, shaky, replace(steady, genotype=(2,) * 6))],
+        told,
+        "here",
+        data,
+    )
+    costs = cost_of(SPACE, [(0,) * 6, (1,) * 6], device="here", dataset="cifar10", objective="latency", data=data)
+    assert costs.errors == pytest.approx([0.0, 0.2])
+    (listed,) = [m for m in cost_models(SPACE, data) if m.device == "here"]
+    assert listed.measured == f"2026-01-01, Old Faithful, onnxruntime 1.2, fingerprint {number}"
+
+
+def test_energy_that_was_not_measured_is_refused_with_the_reason(data: Path) -> None:
+    keep([times(5.0)], {}, "here", data, "no counter of this machine can be read")
+    with pytest.raises(LabError, match=r"not known on here: no counter of this machine can be read\. Ask for its lat"):
+        cost_of(SPACE, [(0,) * 6], device="here", dataset="cifar10", objective="energy", data=data)
+
+
+def test_energy_comes_from_the_counter_of_the_processor_and_its_want_is_told(
+    data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    counter = tmp_path / "energy_uj"
+    counter.write_text("1000000")
+    monkeypatch.setenv("LLMNAS_RAPL", str(tmp_path))
+    assert measure_space(HERE, SPACE, DATASET, data, architectures=2).no_energy is None
+    energy = measured_costs("here", "nasbench201", "cifar10", "energy", data)
+    assert list(energy.values()) == [0.0, 0.0]  # of a counter that stands still
+    counter.unlink()
+    gone = measure_space(HERE, SPACE, DATASET, data, architectures=3).no_energy
+    assert gone == f"the processor's energy counter cannot be read: {counter} (No such file or directory)"
+
+
+def test_energy_of_a_gpu_is_nvmls_and_its_want_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    nvml = ModuleType("pynvml")
+    nvml.NVMLError = type("NVMLError", (Exception,), {})  # type: ignore[attr-defined]
+    nvml.nvmlInit = lambda: None  # type: ignore[attr-defined]
+    nvml.nvmlDeviceGetHandleByIndex = nvml.nvmlDeviceGetHandleByUUID = str  # type: ignore[attr-defined]
+    millijoules = {"1": 5000, "GPU-a": 7000}
+    nvml.nvmlDeviceGetTotalEnergyConsumption = millijoules.__getitem__  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    for visible, joules in (("1,0", 5.0), ("GPU-a", 7.0)):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert runner.energy_meter({"accelerator": "cuda"})() == joules
+
+    def refuse(_: object) -> int:
+        raise nvml.NVMLError("Not Supported")
+
+    nvml.nvmlDeviceGetTotalEnergyConsumption = refuse  # type: ignore[attr-defined]
+    with pytest.raises(RuntimeError, match="NVML does not tell the GPU's energy: Not Supported"):
+        runner.energy_meter({"accelerator": "cuda"})
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    with pytest.raises(RuntimeError, match="pip install nvidia-ml-py"):
+        runner.energy_meter({"accelerator": "cuda"})

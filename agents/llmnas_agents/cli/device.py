@@ -40,13 +40,17 @@ def add(
             help="A command that runs python on FOLDER/runner.py FOLDER elsewhere; {folder} stands for FOLDER."
         ),
     ] = None,
+    adb: Annotated[
+        str | None, typer.Option(help="An Android phone's serial number (adb devices), for executorch and litert.")
+    ] = None,
+    cuda_graphs: Annotated[bool, typer.Option("--cuda-graphs", help="Replay a GPU's work as one graph.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a runtime with its settings, here or elsewhere, a device. Nothing is measured yet."""
     from llmnas_mcp.devices.own import OwnDevice, add_device
     from llmnas_mcp.measuring.campaign import check_device
 
-    device = OwnDevice(name, runtime, threads, batch, precision, accelerator, ssh, run)
+    device = OwnDevice(name, runtime, threads, batch, precision, accelerator, ssh, run, adb, cuda_graphs)
     check_device(device)
     add_device(device, Settings().data)
     if as_json:

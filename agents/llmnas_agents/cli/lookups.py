@@ -61,7 +61,8 @@ def devices(space: Space = "nasbench201", server: Server = None, as_json: AsJson
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
-    table = Table("device", "name", "objective", "dataset", "source", "median error", "Spearman", "held out")
+    own = ["measured"] if any(d.measured for d in found.devices) else []
+    table = Table("device", "name", "objective", "dataset", "source", "median error", "Spearman", "held out", *own)
     for d in found.devices:
         table.add_row(
             d.device,
@@ -72,6 +73,7 @@ def devices(space: Space = "nasbench201", server: Server = None, as_json: AsJson
             "" if d.error is None else f"{100 * d.error:.2f} %",
             "" if d.spearman is None else f"{d.spearman:.4f}",
             "" if d.held_out is None else f"{d.held_out:,}",
+            *([d.measured or ""] if own else []),
         )
     out.print(table)
 

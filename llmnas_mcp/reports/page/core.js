@@ -10,6 +10,7 @@ const objectives = data.search.objectives; // of the costs, in their order: {id,
 const SCORE = data.search.scored_by === "params" ? "number of parameters" : "zero-cost score";
 const onFront = data.front.filter((point) => !point.near).map((point) => point.member);
 const nearFront = data.front.filter((point) => point.near).map((point) => point.member);
+const timed = new Set(data.front.filter((point) => point.timed).map((point) => point.member)); // on an own device
 const accuracyOf = new Map(data.front.map((point) => [point.member, point]));
 
 // pair: what the figure is of, by number of the cost, one beyond the last is the score; range: [low, high] of its x, or
@@ -107,7 +108,11 @@ function caption(id, title, ...rest) {
 
 // Of each cost of a member: where it comes from, and how far it may be off.
 function costErrors(member) {
-  return M.sources[M.source[member]].map(([source, error], axis) => [source, error !== null ? `±${percent(error)}` : objectives[axis].on_device ? "measured" : "exact"]);
+  return M.sources[M.source[member]].map(([source, error], axis) => {
+    const off = error === null ? "" : `±${percent(error)}`;
+    const measured = source.startsWith("host:") || error === null; // how far it repeats is told beside it
+    return [source, measured ? `${objectives[axis].on_device ? "measured" : "exact"} ${off}`.trim() : off];
+  });
 }
 
 function sourceText(member) {

@@ -12,12 +12,17 @@ function layers() {
     title: `${millions(niche.low)} to ${millions(niche.high)} parameters`,
   }));
   return [
-    { id: "front", text: `front (${onFront.length})`, colour: "var(--ink)" },
+    { id: "front", text: `front (${onFront.length}${timed.size ? `, ${onFront.filter((i) => timed.has(i)).length} timed` : ""})`, colour: "var(--ink)" },
     { id: "near", text: `within error of it (${nearFront.length})`, colour: "none;border:1px solid var(--ink)" },
     ...(data.exact ? [{ id: "exact", text: "the best there is", colour: "none;border:2px dashed var(--quiet)", title: "The front of all architectures under the same scores and costs" }] : []),
     ...niches,
     ...data.baselines.map((baseline, i) => ({ id: `baseline-${i}`, text: baseline.name, colour: baselineColour(i), mark: "×" })),
   ];
+}
+
+// Whether a member of the front is drawn filled: all are, unless some are timed and this one is only modelled.
+function isKnown(i) {
+  return !timed.size || timed.has(i);
 }
 
 function baselineColour(i) {
@@ -81,7 +86,8 @@ function drawFront() {
       best ? steps(stairs(best, byScore), { stroke: "var(--quiet)", strokeDasharray: "4 3", strokeWidth: 1.4, className: "layer-exact" }) : null,
       dots(nearFront, { r: 4.6, stroke: "currentColor", strokeWidth: 0.7, className: "layer-near" }),
       steps(stairs(onFront.map(place), byScore), { stroke: "currentColor", strokeWidth: 1.4, className: "layer-front" }),
-      dots(onFront, { r: 3.8, fill: "currentColor", stroke: "var(--paper)", strokeWidth: 0.8, className: "layer-front" }),
+      dots(onFront.filter(isKnown), { r: 3.8, fill: "currentColor", stroke: "var(--paper)", strokeWidth: 0.8, className: "layer-front" }),
+      dots(onFront.filter((i) => !isKnown(i)), { r: 3.4, fill: "var(--paper)", stroke: "currentColor", strokeWidth: 1.2, className: "layer-front" }),
     ],
   });
   field.classList.add("field");
