@@ -130,6 +130,8 @@ def measure_space(
                     f"The machine, the runtime or its settings changed ({changed(device, earlier[-1], session, data)}):"
                     f" {len(earlier)} earlier times no longer count."
                 )
+            if session.lost:
+                raise session.lost
             done.refused |= session.refused
             done.no_energy = session.energy
             done.warnings += warnings_of(session)
@@ -240,6 +242,8 @@ def check(device: OwnDevice, space: Space, dataset: Dataset, data: Path, *, arch
     picked = [old[i] for i in np.linspace(0, len(old) - 1, min(architectures, len(old))).round().astype(int)]
     with held(device.name, data):
         session = measure(device, space, [m.genotype for m in picked], dataset)
+    if session.lost:
+        raise session.lost
     new = {m.genotype: m for m in session.measured}
     times: list[tuple[Measured, Measured]] = [(m, new[m.genotype]) for m in picked if m.genotype in new]
     if not times:

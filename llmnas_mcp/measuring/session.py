@@ -35,7 +35,8 @@ class Session:
     """What came of a session: `measured` in the order asked, and of the others the reason.
 
     drift: how much longer the reference network took in the last pass than in its fastest (0.02 is 2 %). busy: how much
-    longer its median run took than its shortest, which other load makes large. energy: why none was measured.
+    longer its median run took than its shortest, which other load makes large. energy: why none was measured. lost:
+    what to say of a device that went away after enough passes for a measurement.
     """
 
     measured: list[Measured] = field(default_factory=list)
@@ -45,6 +46,7 @@ class Session:
     busy: float = 0.0
     energy: str | None = None
     fingerprint: dict[str, Any] = field(default_factory=dict)
+    lost: LabError | None = None
 
 
 def measure(
@@ -76,10 +78,16 @@ def measure(
         names = {f"{i}{runtime.suffix}": genotype for i, genotype in enumerate(asked)}
         (folder / "job.json").write_text(json.dumps(_job(device, list(expected))), encoding="utf-8")
         told = _Told(expected, FAR[device.precision], refused)
-        for event in events(device, folder) if f"0{runtime.suffix}" in expected else ():
-            told.hear(event)
-            if event["event"] == "pass":
-                progress(f"pass {event['number'] + 1}, {len(told.passes)} networks")
+        lost = None
+        try:
+            for event in events(device, folder) if f"0{runtime.suffix}" in expected else ():
+                told.hear(event)
+                if event["event"] == "pass":
+                    progress(f"pass {event['number'] + 1}, {len(told.passes)} networks")
+        except LabError as error:
+            if min(map(len, told.passes.values()), default=0) < PASSES[0]:
+                raise
+            lost = error
     first = f"0{runtime.suffix}"
     if first in told.refused:
         raise LabError(
@@ -106,6 +114,7 @@ def measure(
         busy=float(np.median(runs)) / min(runs) - 1,
         energy=told.no_energy,
         fingerprint=told.fingerprint,
+        lost=lost,
     )
 
 
@@ -118,7 +127,8 @@ class _Told:
         self.passes: dict[str, list[tuple[float, ...]]] = {}
         self.memory: dict[str, float] = {}
         self.energy: dict[str, float] = {}
-        self.settled, self.no_energy = False, None
+        self.settled = False
+        self.no_energy: str | None = "the device went away before it could be measured"
 
     def hear(self, event: dict[str, Any]) -> None:
         kind = event.pop("event")

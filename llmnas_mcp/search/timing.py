@@ -69,6 +69,8 @@ def measure_latency(
                     f" --dataset {shape.name}"
                 )
             keep(session.measured, session.fingerprint, device, data, session.energy)
+            if session.lost:
+                raise session.lost
             refused |= {where.format(genotype): reason for genotype, reason in session.refused.items()}
             doubts += warnings_of(session)
     told = query_cost(architectures, space=space, dataset=shape.name, device=device, objective="latency", data=data)

@@ -120,6 +120,21 @@ def test_a_runner_that_goes_away_is_told_and_loses_nothing(
     assert times_of("here", data) == before
 
 
+def test_a_runner_that_goes_away_after_enough_passes_leaves_what_it_timed(
+    data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "runner.py"
+    step = '        say("pass", '
+    broken.write_text(
+        places.RUNNER.read_text().replace(step, f"        if number == 3:\n            os._exit(9)\n{step}")
+    )
+    monkeypatch.setattr(places, "RUNNER", broken)
+    monkeypatch.setattr(session, "PASSES", (3, 9))
+    with pytest.raises(LabError, match="the runner ended with 9"):
+        measure_space(HERE, SPACE, DATASET, data, architectures=4)
+    assert [(len(m.seconds), m.settled) for m in times_of("here", data)] == [(3, False)] * 4
+
+
 def test_where_the_reference_network_does_not_run_its_reason_is_told(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
