@@ -36,7 +36,7 @@ def _of_owner(data: Path) -> dict[str, Device]:
     found = {}
     for name, own in own_devices(data).items():
         known = {objective for _, _, objective in measured_anywhere(name, data)}
-        found[name] = Device(name, own.title, "energy" in known, memory="memory" in known)
+        found[name] = Device(name, f"{name} ({own.title})", "energy" in known, memory="memory" in known)
     return found
 
 

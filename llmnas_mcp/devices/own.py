@@ -199,15 +199,28 @@ def measured_when(name: str, space: str, dataset: str, data: Path) -> str | None
 
 def times_of(name: str, data: Path) -> list[Measured]:
     """All that counts of a device's times: of the newest fingerprint, the newest of each architecture."""
+    return _known(name, data).times
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A device's times that count; of each, by the figure that repeats best, milliseconds and how far they repeat."""
+
+    times: list[Measured]
+    milliseconds: list[float]
+    errors: list[float]
+
+
+def _known(name: str, data: Path) -> _Known:
     path = data / FOLDER / name / "times.jsonl"
     if not path.exists():
-        return []
+        return _Known([], [], [])
     stat = path.stat()
-    return _times(path, stat.st_mtime_ns, stat.st_size)
+    return _read_times(path, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=32)
-def _times(path: Path, _mtime: int, _size: int) -> list[Measured]:
+def _read_times(path: Path, _mtime: int, _size: int) -> _Known:
     found = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
@@ -217,8 +230,11 @@ def _times(path: Path, _mtime: int, _size: int) -> list[Measured]:
         row["genotype"], row["seconds"] = tuple(row["genotype"]), tuple(map(tuple, row["seconds"]))
         found.append(Measured(**row))
     newest = found[-1].fingerprint if found else None
-    kept = {(m.space, m.dataset, m.genotype): m for m in found if m.fingerprint == newest}
-    return list(kept.values())
+    times = list({(m.space, m.dataset, m.genotype): m for m in found if m.fingerprint == newest}.values())
+    figure = figure_of(times)
+    every = repeats(times, figure)
+    errors = [float(np.fmax(own, _usual(every))) for own in every]
+    return _Known(times, [1000 * _figure(figure, m.seconds) for m in times], errors)
 
 
 def figure_of(times: list[Measured]) -> str:
@@ -266,11 +282,11 @@ def _figure(name: str, passes: tuple[tuple[float, ...], ...]) -> float:
 
 def measured_costs(name: str, space: str, dataset: str, objective: Objective, data: Path) -> dict[Genotype, float]:
     """What was measured of a cost on a device: genotype as given -> ms, mJ or MB. Empty where nothing was."""
-    times = times_of(name, data)
-    mine = [m for m in times if (m.space, m.dataset) == (space, dataset)]
+    known = _known(name, data)
     if objective == "latency":
-        figure = figure_of(times)
-        return {m.genotype: 1000 * _figure(figure, m.seconds) for m in mine}
+        pairs = zip(known.times, known.milliseconds, strict=True)
+        return {m.genotype: value for m, value in pairs if (m.space, m.dataset) == (space, dataset)}
+    mine = [m for m in known.times if (m.space, m.dataset) == (space, dataset)]
     values = {m.genotype: m.memory_mb if objective == "memory" else m.energy_mj for m in mine}
     return {genotype: value for genotype, value in values.items() if value is not None}
 
@@ -283,13 +299,9 @@ def _usual(differences: list[float]) -> float:
 
 def measured_errors(name: str, space: str, dataset: str, data: Path) -> dict[Genotype, float]:
     """How far each measured latency repeats, a share of it: how its halves differ, or what is usual if that is more."""
-    times = times_of(name, data)
-    every = repeats(times, figure_of(times))
-    return {
-        m.genotype: float(np.fmax(own, _usual(every)))
-        for m, own in zip(times, every, strict=True)
-        if (m.space, m.dataset) == (space, dataset)
-    }
+    known = _known(name, data)
+    pairs = zip(known.times, known.errors, strict=True)
+    return {m.genotype: error for m, error in pairs if (m.space, m.dataset) == (space, dataset)}
 
 
 def measured_counts(name: str, data: Path) -> dict[str, int]:

@@ -47,7 +47,7 @@ async def test_networks_are_timed_once_and_told_with_their_source(folder: Path) 
         listed = (await answer(client, "list_devices"))["devices"]
         own = next(row for row in listed if row["device"] == "laptop" and row["objective"] == "latency")
         assert (own["title"], own["source"], own["error"]) == (
-            "onnxruntime, 1 thread, on this machine",
+            "laptop (onnxruntime, 1 thread, on this machine)",
             "host:laptop",
             None,
         )
