@@ -14,6 +14,9 @@ ScoredBy = Literal["zero-cost", "params"]
 # How complexity was cut into niches: where it has clear clusters between these, else in equal steps of its logarithm.
 Cut = Literal["clusters", "equal steps"]
 Status = Literal["kept", "duplicate", "refused"]
+# What is known of how good a network is: an accuracy that it was trained to, one that a model fitted to such estimates,
+# or the zero-cost score alone.
+Grade = Literal["trained", "estimated", "score"]
 
 Score = Annotated[float, Field(description="0 to 1, up")]
 Pattern = Annotated[dict[str, str], Field(description="position -> value")]
@@ -407,6 +410,22 @@ class FrontPoint(Result):
     near: bool = Field(description="off the front, within the margins of error")
 
 
+class Pick(Result):
+    """A network to take, by the best grade of truth that is known of it: an accuracy in %, or only its score."""
+
+    architecture: str
+    short: str
+    grade: Grade
+    accuracy: float | None
+    accuracy_source: str | None
+    accuracy_error: float | None
+    score: float
+    cost: float
+    unit: str
+    costs: All
+    params_m: float
+
+
 class Front(Result):
     """Answer of compute_pareto_front; IGD, IGD+ and share are against the reference front (null: not known)."""
 
@@ -419,6 +438,8 @@ class Front(Result):
     true_share: float | None = Field(None, description="share in trained accuracy; null: no table, or not done")
     true_share_random: float | None = Field(None, description="of random at as many evaluations")
     judge: str | None = None
+    picks: list[Pick] = Field([], description="the one to take, then others that differ")
+    why: str = ""
     truncated: bool
     next: str
 

@@ -132,6 +132,7 @@ async def run(
     found = await lab.compute_pareto_front(search_id)
     if measure and not stopped:
         found = await time_front(lab, search, found, listen)
+    listen({"event": "advice", "why": found.why})
     front = await front_json(lab, search_id, found, wall_s, used)
     if stopped:
         front["stopped"] = stopped

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmnas_mcp.benchmarks import inherited, surrogate
-from llmnas_mcp.benchmarks.importers import column_of
+from llmnas_mcp.benchmarks.importers import FINAL, column_of
 from llmnas_mcp.benchmarks.tables import accuracy_table, imported_accuracies
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.spaces import Genotypes, Space
@@ -50,7 +50,7 @@ def accuracy_of(space: Space, genotypes: Genotypes, *, dataset: str, data: Path)
     table, fit = accuracy_table(space, dataset, data), model.fits(space).get(dataset)
     count = len(genotypes)
     if table is None and fit is None:
-        imported = (t.dataset for t in imported_accuracies(data) if t.space == space.name)
+        imported = (t.dataset for t in imported_accuracies(data) if (t.space, t.epochs) == (space.name, FINAL))
         known = ", ".join(dict.fromkeys([*model.fits(space), *imported])) or "none"
         raise DataError(
             f"No accuracy of {space.name} is known on dataset {dataset[:80]!r}. Datasets available: {known}. Import a"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -21,21 +22,23 @@ from llmnas_mcp.measured import (
 )
 from llmnas_mcp.spaces import DATASETS, Space
 
-SUFFIX = "_test_200"
-Found = dict[str, NDArray[np.float64]]
+FINAL = 200  # epochs of a whole training, which is told by test accuracy; shorter ones are by validation accuracy
+# By dataset and number of epochs.
+Found = dict[tuple[str, int], NDArray[np.float64]]
+_COLUMN = re.compile(rf"(?P<of>.*?)_(?:test_{FINAL}|valid_(?P<epochs>[1-9]\d{{0,2}}))")
 
 
-def column_of(dataset: str) -> str:
-    """The column of a dataset's test accuracy after 200 epochs.
+def column_of(dataset: str, epochs: int = FINAL) -> str:
+    """The column of a dataset's accuracy: on test data after FINAL epochs, on validation data after fewer.
 
-    >>> column_of("ImageNet16-120")
-    'imagenet16_120_test_200'
+    >>> column_of("ImageNet16-120"), column_of("cifar10", 12)
+    ('imagenet16_120_test_200', 'cifar10_valid_12')
     """
-    return dataset.lower().replace("-", "_") + SUFFIX
+    return f"{dataset.lower().replace('-', '_')}_{'test' if epochs == FINAL else 'valid'}_{epochs}"
 
 
 def read_accuracies(path: Path, space: Space, dataset: str | None) -> Found:
-    """Test accuracies in %, NaN where not in the file, in the order of `space.genotypes()`, by dataset.
+    """Accuracies in %, NaN where not in the file, in the order of `space.genotypes()`; see `column_of` for the columns.
 
     All datasets of the file, or the one named. Raises DataError that names file, row, value and fix; NoColumnsError,
     which is one, for a file that has no accuracies.
@@ -43,7 +46,7 @@ def read_accuracies(path: Path, space: Space, dataset: str | None) -> Found:
     check_dataset_name(dataset)
     if is_nats(path):
         with readable(path):
-            return read_nats(path, space, dataset, _number)
+            return {(name, FINAL): values for name, values in read_nats(path, space, dataset, _number).items()}
     if is_pickle(path):
         raise NoColumnsError(f"{path} has no accuracies: NATS-Bench keeps them in .pbz2 files. Give one, or a CSV.")
     with readable(path), read_csv(path) as (header, rows):
@@ -60,20 +63,25 @@ def read_accuracies(path: Path, space: Space, dataset: str | None) -> Found:
     return {columns[name]: values for name, values in filled.listed().items()}
 
 
-def _columns_of(header: list[str], dataset: str | None) -> dict[str, str]:
-    """The columns of accuracy in a header and the dataset each is of."""
-    known = {column_of(d): d for d in ([dataset] if dataset else DATASETS)}
-    if dataset:
-        return {c: d for c, d in known.items() if c in header}
-    names = {c: known.get(c, c.removesuffix(SUFFIX)) for c in header if c.endswith(SUFFIX)}
-    for column, name in names.items():
+def _columns_of(header: list[str], dataset: str | None) -> dict[str, tuple[str, int]]:
+    """The columns of accuracy in a header, and the dataset and the number of epochs that each is of."""
+    known = {column_of(name).removesuffix(f"_test_{FINAL}"): name for name in ([dataset] if dataset else DATASETS)}
+    columns: dict[str, tuple[str, int]] = {}
+    for column in header:
+        found = _COLUMN.fullmatch(column)
+        epochs = int(found["epochs"] or FINAL) if found else 0
+        # Validation accuracy after a whole training is in some tables too: nothing here asks for it.
+        if not found or (found["epochs"] and epochs >= FINAL) or (dataset and found["of"] not in known):
+            continue
+        name = known.get(found["of"], found["of"])
         if not DATASET_NAME.fullmatch(name):
             raise DataError(f"Column {column[:80]!r} names no dataset: use 1 to 64 letters, digits, '.', '_' or '-'.")
-    return names
+        columns[column] = name, epochs
+    return columns
 
 
 def _number(_name: str, given: object) -> float:
     value = number_of(given)
     if 0 <= value <= 100:
         return value
-    raise ValueError("Give a test accuracy in % from 0 to 100, or leave it empty where nothing was trained.")
+    raise ValueError("Give an accuracy in % from 0 to 100, or leave it empty where nothing was trained.")

@@ -193,6 +193,11 @@ class Judge:
         accuracy, cost = self._counting(genotypes)[:, :2].T
         return [float(accuracy[cost <= limit].max()) if (cost <= limit).any() else None for limit in limits]
 
+    def best_under(self, limits: Sequence[float]) -> list[float | None]:
+        """The best accuracy (%) there is within each limit of the first cost; None where nothing is within it."""
+        within = [[accuracy for _, accuracy, (cost, *_) in self.front if cost <= limit] for limit in limits]
+        return [max(found, default=None) for found in within]
+
     def _counting(self, genotypes: Genotypes) -> NDArray[np.float64]:
         values = self.values(genotypes)
         counting: NDArray[np.float64] = values[~np.isnan(values[:, 0])]

@@ -1,4 +1,4 @@
-"""Tables of trained accuracy that a user imported: one file per space and dataset in the folder of tables."""
+"""Tables of trained accuracy that a user imported: one file per space, dataset and length of training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmnas_mcp.benchmarks.importers import Found, read_accuracies
+from llmnas_mcp.benchmarks.importers import FINAL, Found, read_accuracies
 from llmnas_mcp.benchmarks.nats import is_nats
 from llmnas_mcp.devices import layers
 from llmnas_mcp.devices.importers import Tables, read_tables
@@ -19,12 +19,12 @@ from llmnas_mcp.errors import DataError, NotFoundError, UnknownNameError
 from llmnas_mcp.measured import DATASET_NAME, NoColumnsError, joined, load_arrays, save_arrays, table_name
 from llmnas_mcp.spaces import Space
 
-PREFIX = "accuracy"
+PREFIX, SHORT = "accuracy", "training"  # of the files: whole trainings, and shorter ones
 
 
 @dataclass(frozen=True)
 class AccuracyTable:
-    """Top-1 test accuracies in % after 200 epochs, in the order of `space.genotypes()`: NaN where not in the table."""
+    """Top-1 accuracies in % in the order of `space.genotypes()`: NaN where not in the table."""
 
     values: NDArray[np.float64]
     name: str
@@ -32,20 +32,26 @@ class AccuracyTable:
 
 @dataclass(frozen=True)
 class ImportedAccuracies:
-    """The imported accuracies of a dataset: how many cells they are."""
+    """The imported accuracies of a dataset: how many cells they are, and after how many epochs of training.
+
+    Those after FINAL epochs are on test data, and judge; those of a shorter training are on validation data, and are
+    what `+train` of a bench pays for.
+    """
 
     space: str
     dataset: str
     name: str
     cells: int
+    epochs: int = FINAL
 
 
 def import_accuracies(path: Path, space: Space, data: Path, dataset: str | None = None) -> list[ImportedAccuracies]:
     """Import trained accuracies into the folder `data`, of all datasets in a file or the one named.
 
     A CSV, plain or gzipped, has `arch_str` and columns like `cifar10_test_200`: top-1 test accuracy in % after 200
-    epochs, mean over training seeds. NATS-Bench's own files are read with its package. Cells imported before stay
-    unless the file has them. Raises DataError that names file, row, value and fix; then nothing of it is imported.
+    epochs, mean over training seeds; or like `cifar10_valid_12`, of a shorter training. NATS-Bench's own files are read
+    with its package. Cells imported before stay unless the file has them. Raises DataError that names file, row, value
+    and fix; then nothing of it is imported.
     """
     return _store(read_accuracies(path, space, dataset), path, space, data)
 
@@ -78,8 +84,7 @@ def import_measured(
 
 def imported_accuracies(data: Path) -> list[ImportedAccuracies]:
     """Every table of accuracies in the folder, by space and dataset; raises DataError for a damaged file."""
-    loaded = [_load(path) for path in sorted(data.glob(f"{PREFIX}.*.npz"))]
-    return [_describe(space, dataset, table) for space, dataset, table in loaded]
+    return [_describe(*_load(path)) for path in _files(data)]
 
 
 def remove_measured(name: str, data: Path) -> tuple[list[ImportedTable], list[ImportedAccuracies]]:
@@ -100,40 +105,46 @@ def remove_measured(name: str, data: Path) -> tuple[list[ImportedTable], list[Im
 
 def _remove(name: str, data: Path) -> list[ImportedAccuracies]:
     removed = []
-    for path in sorted(data.glob(f"{PREFIX}.*.npz")):
-        space, dataset, table = _load(path)
+    for path in _files(data):
+        space, dataset, epochs, table = _load(path)
         if table.name == name:
             path.unlink()
-            removed.append(_describe(space, dataset, table))
+            removed.append(_describe(space, dataset, epochs, table))
     return removed
 
 
-def accuracy_table(space: Space, dataset: str, data: Path) -> AccuracyTable | None:
-    """The imported accuracies of a space and dataset; None when there are none."""
-    path = _file(space, dataset, data)
+def accuracy_table(space: Space, dataset: str, data: Path, epochs: int = FINAL) -> AccuracyTable | None:
+    """The imported accuracies of a space and dataset after so many epochs; None when there are none."""
+    path = _file(space, dataset, epochs, data)
     if not DATASET_NAME.fullmatch(dataset) or not path.exists():
         return None
-    _, _, table = _load(path)
+    _, _, _, table = _load(path)
     if table.values.shape != (space.size,):
         raise DataError(f"{path} is not of {space.name}. Delete it and import the table again.")
     return table
 
 
-def _file(space: Space, dataset: str, data: Path) -> Path:
-    return data / f"{PREFIX}.{space.name}.{dataset}.npz"
+def _file(space: Space, dataset: str, epochs: int, data: Path) -> Path:
+    short = "" if epochs == FINAL else f"{epochs}."
+    return data / f"{SHORT if short else PREFIX}.{space.name}.{dataset}.{short}npz"
 
 
-def _describe(space: str, dataset: str, table: AccuracyTable) -> ImportedAccuracies:
-    return ImportedAccuracies(space, dataset, table.name, int((~np.isnan(table.values)).sum()))
+def _files(data: Path) -> list[Path]:
+    return [path for prefix in (PREFIX, SHORT) for path in sorted(data.glob(f"{prefix}.*.npz"))]
+
+
+def _describe(space: str, dataset: str, epochs: int, table: AccuracyTable) -> ImportedAccuracies:
+    return ImportedAccuracies(space, dataset, table.name, int((~np.isnan(table.values)).sum()), epochs)
 
 
 def _store(found: Found, path: Path, space: Space, data: Path) -> list[ImportedAccuracies]:
     name = table_name(path)
-    merged = {d: _merge(accuracy_table(space, d, data), AccuracyTable(v, name)) for d, v in found.items()}
-    for dataset, table in merged.items():
-        arrays = {"space": np.array(space.name), "dataset": np.array(dataset)}
-        save_arrays(_file(space, dataset, data), arrays | {"name": np.array(table.name), "values": table.values})
-    return [_describe(space.name, dataset, table) for dataset, table in merged.items()]
+    merged = {of: _merge(accuracy_table(space, of[0], data, of[1]), AccuracyTable(v, name)) for of, v in found.items()}
+    for (dataset, epochs), table in merged.items():
+        arrays = {"space": np.array(space.name), "dataset": np.array(dataset), "epochs": np.array(epochs)}
+        saved = arrays | {"name": np.array(table.name), "values": table.values}
+        save_arrays(_file(space, dataset, epochs, data), saved)
+    return [_describe(space.name, *of, table) for of, table in merged.items()]
 
 
 def _merge(old: AccuracyTable | None, new: AccuracyTable) -> AccuracyTable:
@@ -144,16 +155,17 @@ def _merge(old: AccuracyTable | None, new: AccuracyTable) -> AccuracyTable:
     return AccuracyTable(np.where(given, new.values, old.values), joined(old.name, new.name) if kept else new.name)
 
 
-def _load(path: Path) -> tuple[str, str, AccuracyTable]:
+def _load(path: Path) -> tuple[str, str, int, AccuracyTable]:
     stat = path.stat()
     return _load_version(path, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=8)
-def _load_version(path: Path, _mtime: int, _size: int) -> tuple[str, str, AccuracyTable]:
+def _load_version(path: Path, _mtime: int, _size: int) -> tuple[str, str, int, AccuracyTable]:
     """What a file held at that time; a new import changes the time."""
     return load_arrays(path, _table_in)
 
 
-def _table_in(file: dict[str, Any]) -> tuple[str, str, AccuracyTable]:
-    return str(file["space"]), str(file["dataset"]), AccuracyTable(file["values"], str(file["name"]))
+def _table_in(file: dict[str, Any]) -> tuple[str, str, int, AccuracyTable]:
+    table = AccuracyTable(file["values"], str(file["name"]))
+    return str(file["space"]), str(file["dataset"]), int(file["epochs"]) if "epochs" in file else FINAL, table

@@ -6,7 +6,6 @@ the units of the search's objectives (down), scores in [0, 1] (up), hypervolumes
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -21,6 +20,7 @@ from llmnas_mcp.devices import NAMES, ON_DEVICE, UNITS, Objective, device_of
 from llmnas_mcp.errors import ArchitectureError
 from llmnas_mcp.pareto import ranks_of, unit_hypervolume
 from llmnas_mcp.reports.coverage import RANGES, spread
+from llmnas_mcp.reports.picks import advice_on
 from llmnas_mcp.reports.truth import MOST_COMPARED, Truth, truth_of
 from llmnas_mcp.results import Rule
 from llmnas_mcp.scoring.calibration import calibration_of
@@ -62,7 +62,7 @@ def tell(lab: Laboratory, search_id: str, progress: Progress | None = None) -> d
     worth = calibration_of(handle.space, handle.landscape.dataset) if scored else None
     return {
         "title": f"Networks for the {device}" if device else f"Networks with few {_named(handle.objectives)}",
-        "answer": answer_of(front, handle.objectives, handle.units, device),
+        "answer": answer_of(front, handle.objectives, handle.units, device, advice_on(handle, members).why),
         "added": added_of(final, most, len(members), compared),
         "search": {
             **{name: handle.row[name] for name in _SETTINGS},
@@ -141,9 +141,9 @@ def _error(truth: Truth) -> float | None:
 
 
 def answer_of(
-    front: Sequence[Member], objectives: Sequence[Objective], units: Sequence[str], device: str | None
+    front: Sequence[Member], objectives: Sequence[Objective], units: Sequence[str], device: str | None, why: str
 ) -> str:
-    """The search's result in a sentence; front by rising first cost."""
+    """The search's result in a sentence, and which network to take; front by rising first cost."""
     if not front:
         return "Nothing is evaluated yet."
 
@@ -157,16 +157,11 @@ def answer_of(
     if len(front) == 1:
         only = front[0]
         return f"One network: {of(*map(three_digits, only.costs))}, with a score of {only.score:.3f}."
-    limit = round_up(front[len(front) // 2].costs[0])
-    under = max((m for m in front if m.costs[0] <= limit), key=lambda m: m.score)
     every = zip(*(m.costs for m in front), strict=True)
     ranges = (f"{three_digits(min(own))} to {three_digits(max(own))}" for own in every)
     alone = len(objectives) == 1
     each = f"each with the best score for its {NAMES[objectives[0]]}" if alone else "each the best at its costs"
-    return (
-        f"{len(front)} networks from {of(*ranges)}, {each}; the best within {three_digits(limit)} {units[0]} scores"
-        f" {under.score:.3f} of 1."
-    )
+    return f"{len(front)} networks from {of(*ranges)}, {each}. {why}"
 
 
 def _named(objectives: Sequence[Objective]) -> str:
@@ -180,18 +175,6 @@ def three_digits(value: float) -> str:
     ('1.48', '2,470')
     """
     return f"{float(f'{value:.3g}'):,.0f}" if value >= 1000 else f"{value:.3g}"
-
-
-def round_up(value: float) -> float:
-    """The least number with one digit that is not below a value: a limit as people set it.
-
-    >>> round_up(23.1), round_up(0.5), round_up(0.0)
-    (30.0, 0.5, 0.0)
-    """
-    if value <= 0:
-        return 0.0
-    digit = -math.floor(math.log10(value))
-    return round(math.ceil(round(value * 10.0**digit, 9)) / 10.0**digit, 12)
 
 
 def added_of(final: float, best: float | None, evaluations: int, others: Sequence[Baseline]) -> str:

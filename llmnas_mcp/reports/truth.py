@@ -32,12 +32,17 @@ class Truth:
     random: float | None
 
 
+def may_be_judged(handle: SearchHandle, members: Sequence[Member]) -> bool:
+    """Whether accuracies may be told of a search: when it is done, and had FEWEST evaluations or more."""
+    return len(members) >= FEWEST and sum(handle.shares(members)) == 0
+
+
 def truth_of(handle: SearchHandle, members: Sequence[Member], *, estimated: bool = False) -> Truth | None:
     """What a search reached in truth; None where no table tells, and no estimate is asked for, or nothing is known.
 
     None too while the search may go on, and of fewer than FEWEST evaluations: who searches must not see.
     """
-    if len(members) < FEWEST or sum(handle.shares(members)) > 0:
+    if not may_be_judged(handle, members):
         return None
     landscape = handle.landscape
     try:

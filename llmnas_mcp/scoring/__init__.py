@@ -4,7 +4,7 @@ from llmnas_mcp.scoring.calibration import Calibration, calibration_of
 from llmnas_mcp.scoring.engine import DEFAULT, attempt, build, check_proxies, measure
 from llmnas_mcp.scoring.forms import form_of
 from llmnas_mcp.scoring.proxies import PROXIES, Proxy
-from llmnas_mcp.scoring.score import Scores, has_atlas, looked_up, score_of
+from llmnas_mcp.scoring.score import Scores, has_atlas, looked_up, proxies_at_hand, score_of
 
 __all__ = [
     "DEFAULT",
@@ -20,5 +20,6 @@ __all__ = [
     "has_atlas",
     "looked_up",
     "measure",
+    "proxies_at_hand",
     "score_of",
 ]

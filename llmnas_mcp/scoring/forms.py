@@ -29,13 +29,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Form:
-    """observed: the proxies that are measured of every network. members: the proxies that make the score."""
+    """observed: the proxies that are measured of every network. members: the proxies that make the score.
+
+    lasting: those members that still tell better networks from good ones. swap and jacov tell poor ones: who has the
+    patterns and the distinct gradients that it needs gains nothing by more of them (docs/results.md).
+    """
 
     observed: tuple[str, ...]
     members: tuple[str, ...]
+    lasting: tuple[str, ...] = ()
 
 
-FEATURE_MAPS = Form(OBSERVED, ("growth", "swap", "jacov", "params"))
+FEATURE_MAPS = Form(OBSERVED, ("growth", "swap", "jacov", "params"), ("growth", "params"))
 TOKENS = Form((), ("params", "macs"))
 
 

@@ -19,6 +19,7 @@ from llmnas_mcp.errors import DataError, UnscorableError
 from llmnas_mcp.scoring import aggregate, atlas, engine
 from llmnas_mcp.scoring.engine import COUNTED, check_proxies
 from llmnas_mcp.scoring.forms import form_of
+from llmnas_mcp.scoring.kept import kept_in
 from llmnas_mcp.scoring.workers import measure_all
 from llmnas_mcp.spaces import Dataset, Genotype, Genotypes, Space
 from llmnas_mcp.spaces.reference import SAMPLE, reference_of
@@ -133,6 +134,27 @@ def score_of(
         ),
         left_out={name: why[0] for name, why in reasons.items() if why},
     )
+
+
+def proxies_at_hand(
+    space: Space, genotypes: Genotypes, names: Iterable[str], *, dataset: Dataset, data: Path
+) -> dict[str, NDArray[np.float64]] | None:
+    """These proxies of canonical genotypes, name -> (n,), higher is better; None where one would have to be measured.
+
+    names: counted ones, and any that the space's form observes.
+    """
+    cells: list[Genotype] = [tuple(map(int, genotype)) for genotype in genotypes]
+    wanted, observed = tuple(names), form_of(space, dataset).observed
+    measured = [name for name in wanted if name not in COUNTED]
+    columns = _counts(space, cells, dataset)
+    if measured:
+        known = looked_up(space, dataset, data)
+        kept = kept_in((data / atlas.file_name(space, dataset)).with_suffix(".jsonl"))
+        rows = [known.get(cell) or kept.get(cell, observed) for cell in cells]
+        if any(row is None for row in rows):
+            return None
+        columns |= dict(zip(observed, np.array(rows, dtype=float).reshape(-1, len(observed)).T, strict=True))
+    return {name: columns[name] for name in wanted}
 
 
 class _Steps:

@@ -20,7 +20,7 @@ from llmnas_mcp.devices import ANYWHERE, NAMES, UNITS, Costs, Objective, Unit, c
 from llmnas_mcp.errors import DataError, LabError, UnscorableError
 from llmnas_mcp.pareto import front_of
 from llmnas_mcp.results import ScoredBy
-from llmnas_mcp.scoring import Scores, form_of, has_atlas, looked_up, score_of
+from llmnas_mcp.scoring import Scores, form_of, has_atlas, looked_up, proxies_at_hand, score_of
 from llmnas_mcp.scoring.workers import measure_all
 from llmnas_mcp.search.members import Scale, near_rows
 from llmnas_mcp.spaces import Dataset, Genotype, Genotypes, Space
@@ -182,6 +182,17 @@ class Landscape:
             rank = np.searchsorted(known, own, side="right") / len(known)
             return Scores(rank, {}, ("computed",) * len(own), {})
         return score_of(self.space, genotypes, dataset=self.dataset, data=self.data, progress=progress)
+
+    def lasting(self, genotypes: Genotypes) -> list[NDArray[np.float64]]:
+        """What still tells better from good where scores are close, each (n,), up; see `forms.Form`.
+
+        Nothing where the score is of another kind, or where something would have to be measured for it.
+        """
+        names = form_of(self.space, self.dataset).lasting
+        if self.scored_by == "params" or not names:
+            return []
+        known = proxies_at_hand(self.space, genotypes, names, dataset=self.dataset, data=self.data)
+        return [] if known is None else list(known.values())
 
     def scored(
         self, genotypes: Sequence[Genotype], progress: Callable[[int, int], None] | None = None

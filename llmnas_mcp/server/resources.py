@@ -9,7 +9,7 @@ from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from pydantic import BaseModel
 
 from llmnas_mcp.errors import NotFoundError
-from llmnas_mcp.reports import html_report, judged, plot_front
+from llmnas_mcp.reports import advised, html_report, judged, plot_front
 from llmnas_mcp.search import instruments
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.server.progress import tell
@@ -42,7 +42,8 @@ def register(mcp: MCPServer, lab: Laboratory) -> None:
     def front(search_id: str) -> str:
         """Pareto front of a search."""
         with readable(), _not_found():
-            return _text(judged(lab.compute_pareto_front(search_id), *lab.members(search_id)))
+            drawn = lab.members(search_id)
+            return _text(judged(advised(lab.compute_pareto_front(search_id), *drawn), *drawn))
 
     @mcp.resource("llmnas://searches/{search_id}/knowledge", mime_type=JSON)
     def knowledge(search_id: str) -> str:

@@ -80,6 +80,7 @@ def test_a_wrong_plan_says_what_is_wrong(tmp_path: Path, content: str, told: str
         ({"methods": ["no_such_module:search"]}, "MODULE:FUNCTION"),
         ({"devices": ["raspi"]}, "Did you mean 'raspi4'"),
         ({"datasets": ["mnist"]}, "Datasets available"),
+        ({"methods": ["nsga2+train"]}, "there is none of nasbench201 on cifar10. Import one with columns arch_str and"),
         ({"objective": "energy", "devices": ["raspi4"]}, "No energy was published for raspi4"),
         ({"objective": ["latency", "energy"], "devices": ["edgegpu", "raspi4"]}, "No energy was published for raspi4"),
         ({"objective": ["latency", "speed"], "devices": ["edgegpu"]}, "Unknown objective 'speed'"),
@@ -113,6 +114,8 @@ def test_an_operator_takes_its_ablations_from_its_name() -> None:
     assert ours_of("claude+no-llm") == Ours("evolution", None, "zero-cost")
     assert ours_of("plain-prompt") == Ours("plain-prompt", 1, "zero-cost")
     assert ours_of("nsga2") is None
+    assert ours_of("evolution+train") == ours_of("evolution")
+    assert ours_of("nsga2+train") is None
 
 
 def test_means_are_over_devices_first_and_intervals_over_seeds() -> None:
@@ -131,8 +134,8 @@ def test_one_seed_has_no_interval_and_what_nobody_used_has_no_column() -> None:
 
 
 def test_a_limit_nothing_stays_under_has_a_dash() -> None:
-    rows = [row("a", "x", 0, 0.5, best_under_1=None), row("b", "x", 0, 0.5)]
-    assert [line[-1] for line in tables.under_limits(rows)[1]] == ["5: -", "5: 93.00"]
+    rows = [row("a", "x", 0, 0.5, best_under_1=None), row("b", "x", 0, 0.5, regret_1=0.25)]
+    assert [line[-1] for line in tables.under_limits(rows)[1]] == ["5: -; -", "5: 93.00; 0.25"]
 
 
 def test_the_tidy_table_has_a_row_a_run_and_reads_back() -> None:

@@ -87,6 +87,41 @@ def test_a_bench_leaves_tables_and_figures_and_does_nothing_twice(llmnas: Run, t
     assert "±" in more.stdout
 
 
+def test_regret_is_told_for_every_limit_and_short_trainings_lessen_it(llmnas: Run, tmp_path: Path) -> None:
+    lines = ["arch_str,cifar10_test_200,cifar10_valid_12"]
+    for genotype in SPACE.genotypes():  # made up: later convolutions are worth more, and a short training tells all
+        accuracy = 50 + sum((i + op) * (op in (2, 3)) for i, op in enumerate(genotype))
+        lines.append(f"{SPACE.format(genotype)},{accuracy},{accuracy - 20}")
+    (tmp_path / "made_up.csv").write_text("\n".join(lines) + "\n")
+    llmnas("data", "import", str(tmp_path / "made_up.csv"))
+    out = tmp_path / "out"
+    where = ("--datasets", "cifar10", "--devices", "fpga", "--budgets", "100", "--seeds", "1", "--out", str(out))
+    shown = llmnas("bench", "run", *where, "--methods", "random,random+train,exhaustive+train").stdout
+    whole, alone, trained = sorted(rows(out), key=lambda row: row["method"])
+    assert alone["share"] == trained["share"]
+    assert (alone["epochs"], trained["epochs"], whole["epochs"]) == (0, 120, 120)
+    for i in range(1, 5):
+        assert 0 <= trained[f"regret_{i}"] <= alone[f"regret_{i}"]
+        # What is chosen is no better than the best that was found, and that no better than the best there is.
+        assert alone[f"regret_{i}"] >= whole[f"best_under_{i}"] - alone[f"best_under_{i}"]
+    assert trained["regret"] < alone["regret"]
+    assert alone["regret"] == pytest.approx(sum(alone[f"regret_{i}"] for i in range(1, 5)) / 4)
+    assert "regret" in shown
+    assert "| limit 4: best acc. %; regret |" in (out / "tables.md").read_text()
+    assert "regret" in (out / "tables.tex").read_text()
+    with (out / "runs.csv").open(newline="") as file:
+        assert {float(row["regret"]) for row in csv.DictReader(file)} == {
+            row["regret"] for row in (whole, alone, trained)
+        }
+
+
+def test_short_trainings_that_nobody_imported_are_asked_for_before_anything_runs(llmnas: Run, tmp_path: Path) -> None:
+    done = llmnas(*QUICK, "--methods", "random+train", "--out", str(tmp_path / "out"), check=False)
+    assert done.returncode == 1
+    assert "Import one with columns arch_str and cifar10_valid_12" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.thorough
 def test_a_bench_can_be_for_two_costs(llmnas: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmnas_mcp.benchmarks import accuracy_of, accuracy_table, import_accuracies, imported_accuracies
-from llmnas_mcp.benchmarks.tables import ImportedAccuracies, import_measured
+from llmnas_mcp.benchmarks.tables import ImportedAccuracies, import_measured, remove_measured
 from llmnas_mcp.devices.tables import imported_tables
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.spaces import Space, get_space
@@ -45,6 +45,23 @@ def test_a_csv_is_imported_for_every_dataset_it_has(space: Space, data: Path, wr
     index = space.index_of([space.parse(CELL), space.parse(OTHER)])
     assert table.values[index[0]] == 40
     assert np.isnan(table.values).sum() == space.size - 1
+
+
+def test_short_trainings_are_kept_apart_from_what_judges(space: Space, data: Path, write: Write) -> None:
+    path = write("mine.csv", [row(cifar10_valid_12=70, cifar10_test_12=60, cifar10_valid_200=80, cifar100_test_200=50)])
+    imported = import_accuracies(path, space, data)
+    assert imported == [
+        ImportedAccuracies("nasbench201", "cifar10", "mine", 1, epochs=12),
+        ImportedAccuracies("nasbench201", "cifar100", "mine", 1),
+    ]
+    assert sorted(imported_accuracies(data), key=str) == sorted(imported, key=str)
+    assert accuracy_table(space, "cifar10", data) is None
+    short = accuracy_table(space, "cifar10", data, epochs=12)
+    assert short is not None
+    assert np.nanmax(short.values) == 70
+    assert accuracy_of(space, [space.parse(CELL)], dataset="cifar10", data=data).sources[0].startswith("fitted:")
+    assert remove_measured("mine", data) == ([], [imported[1], imported[0]])
+    assert list(data.iterdir()) == []
 
 
 def test_one_dataset_can_be_named(space: Space, data: Path, write: Write) -> None:

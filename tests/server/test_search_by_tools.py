@@ -194,3 +194,24 @@ async def test_a_round_that_lies_ahead_is_refused(tmp_path: Path) -> None:
         wrong = await error(client, "submit_architectures", search_id=name, architectures=[CELL], rond=1)
     assert "choose 1 to 1" in text
     assert "did you mean 'round'?" in wrong
+
+
+async def test_a_front_comes_with_the_network_to_take_within_limits(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        search_id = (await answer(client, "start_search", device="raspi4", evaluations=30, niches=1))["search_id"]
+        empty = await answer(client, "compute_pareto_front", search_id=search_id)
+        assert (empty["picks"], empty["why"]) == ([], "Nothing is evaluated yet.")
+        bred = await answer(client, "breed_architectures", search_id=search_id, niche=0, count=30)
+        cells = [one["architecture"] for one in bred["offspring"]]
+        await answer(client, "submit_architectures", search_id=search_id, architectures=cells[:29])
+        under_way = await answer(client, "compute_pareto_front", search_id=search_id, limits={"latency": 30}, top=2)
+        assert [pick["grade"] for pick in under_way["picks"]] == ["score", "score"]
+        await answer(client, "submit_architectures", search_id=search_id, architectures=cells[29:])
+        done = await answer(client, "compute_pareto_front", search_id=search_id, limits={"latency": 30})
+        assert [pick["grade"] for pick in done["picks"]] == ["estimated"] * 3
+        assert all(pick["cost"] <= 30 for pick in done["picks"])
+        assert done["why"].startswith("Within 30 ms: take ")
+        refused = await client.call_tool("compute_pareto_front", {"search_id": search_id, "limits": {"latency": 0.01}})
+        assert "the least there is" in refused.content[0].text
+        wrong = await client.call_tool("compute_pareto_front", {"points": [], "limits": {"latency": 1}})
+        assert "give search_id" in wrong.content[0].text

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from llmnas_agents.bench.plan import Job, Ours, Plan, Row, ours_of, place_of
+from llmnas_agents.bench.choosing import chosen_within, short_training
+from llmnas_agents.bench.plan import Job, Ours, Plan, Row, ours_of, parted, place_of
 from llmnas_agents.laboratory import open_laboratory
 from llmnas_agents.operators import LANGUAGE
 from llmnas_agents.runner import run as run_search
@@ -29,7 +30,7 @@ from llmnas_mcp.settings import Settings
 from llmnas_mcp.spaces import Genotype, dataset_shape, get_space
 
 PLACES = 20  # of a run where its hypervolume is told
-QUARTILES = (0.25, 0.5, 0.75)
+QUANTILES = (0.1, 0.25, 0.5, 0.75)  # of the first cost over the space: the limits where none are given
 
 
 class Ground:
@@ -48,13 +49,32 @@ class Ground:
         self.scale = known.scale
         best = self.landscape.best_front(NO_LIMITS, self.scale)
         self.best = float("nan") if best is None else unit_hypervolume(best)
-        self.limits = plan.limits or [float(f"{limit:.3g}") for limit in np.quantile(known.costs[:, 0], QUARTILES)]
+        self.limits = plan.limits or [float(f"{limit:.3g}") for limit in np.quantile(known.costs[:, 0], QUANTILES)]
         niches, _ = partition(known.params)
         self.niche_edges = [n.low for n in niches] + [niches[-1].high]
         self.range_edges = np.linspace(self.scale.low, self.scale.high, RANGES + 1).T  # of each cost
 
-    def judged(self, genotypes: Sequence[Genotype], scored_by: r.ScoredBy) -> Row:
-        """What is said of the architectures a run paid for, in their order."""
+    def regrets(self, genotypes: Sequence[Genotype], scored_by: r.ScoredBy, trained: bool) -> Row:
+        """By how many points of accuracy the network chosen within each limit is below the best there is, and on mean.
+
+        None where nothing was found within a limit. epochs: what was paid for trainings within a limit, on mean.
+        """
+        where = self.landscapes[scored_by]
+        short = short_training(self.space, where.dataset.name, where.data) if trained else None
+        found = [chosen_within(where, genotypes, limit, short) for limit in self.limits]
+        regrets: list[float | None] = []
+        for (taken, _), most in zip(found, self.judge.best_under(self.limits), strict=True):
+            accuracy = float("nan") if taken is None else float(self.judge.values([taken])[0, 0])
+            regrets.append(None if most is None or np.isnan(accuracy) else most - accuracy)
+        told = [regret for regret in regrets if regret is not None]
+        return {
+            **{f"regret_{i}": regret for i, regret in enumerate(regrets, 1)},
+            "regret": float(np.mean(told)) if len(told) == len(regrets) else None,
+            "epochs": float(np.mean([epochs for _, epochs in found])),
+        }
+
+    def judged(self, genotypes: Sequence[Genotype], scored_by: r.ScoredBy, trained: bool = False) -> Row:
+        """What is said of the architectures a run paid for, in their order; `trained`: with a stage of trainings."""
         kept = self.landscapes[scored_by].kept(genotypes, self.scale)
         verdict = self.judge.verdict(kept)
         costs = self.landscape.costs(genotypes).values
@@ -73,6 +93,7 @@ class Ground:
             "score_share": None if points is None else unit_hypervolume(points) / self.best,
             **{f"limit_{i}": limit for i, limit in enumerate(self.limits, 1)},
             **{f"best_under_{i}": value for i, value in enumerate(best, 1)},
+            **self.regrets(genotypes, scored_by, trained),
             "ranges": float(np.mean(ranges)),
             "niches": niches.share,
             "judge": self.judge.source,
@@ -100,13 +121,13 @@ def work(plan: str, job: Job, stores: Path) -> Row:
     Raises LabError where it ends before its budget is used for a reason of the model's.
     """
     settings, ground = Plan.model_validate_json(plan), _ground(plan, job.dataset, job.device)
-    ours = ours_of(job.method)
+    (method, trained), ours = parted(job.method), ours_of(job.method)
     began = time.perf_counter()
     llm: Row = {"calls": 0, "input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0}
     scored_by: r.ScoredBy = "zero-cost"
     if ours is None:
         problem = baselines.Problem(ground.landscape, job.budget)
-        genotypes = baselines.run(baselines.method_of(job.method), problem, job.seed).architectures
+        genotypes = baselines.run(baselines.method_of(method), problem, job.seed).architectures
         seconds = time.perf_counter() - began
     else:
         scored_by = ours.scored_by
@@ -123,7 +144,7 @@ def work(plan: str, job: Job, stores: Path) -> Row:
     return {
         **{"space": settings.space, "objective": " and ".join(settings.objectives)},
         **{name: getattr(job, name) for name in ("dataset", "device", "method", "seed", "budget")},
-        **ground.judged(genotypes, scored_by),
+        **ground.judged(genotypes, scored_by, trained),
         **llm,
         "seconds": round(seconds, 3),
         "version": __version__,

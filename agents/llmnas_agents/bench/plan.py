@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from llmnas_agents.bench.choosing import short_training
 from llmnas_agents.llm import model_of
 from llmnas_agents.operators import LANGUAGE, NO_KNOWLEDGE_BASE, OPERATORS, WITHOUT_NICHES
 from llmnas_mcp import __version__
@@ -22,6 +23,7 @@ from llmnas_mcp.spaces import DATASETS, dataset_shape, get_space
 from llmnas_mcp.spaces.base import MOST_LISTED
 
 ABLATIONS = ("no-partition", "no-knowledge-base", "no-llm", "no-zero-cost")
+TRAIN = "train"  # after a `+`: a stage of short trainings before the choice, see `choosing.py`
 DEFAULT = ("evolution", *(f"evolution+{name}" for name in ABLATIONS if name != "no-llm"), *METHODS)
 Row = dict[str, Any]  # one run and how it was judged
 ANY = "any"  # in place of a device
@@ -54,17 +56,27 @@ class Ours:
     scored_by: ScoredBy
 
 
+def parted(method: str) -> tuple[str, bool]:
+    """A method without its stage of trainings, and whether it has one.
+
+    >>> parted("evolution+no-partition+train"), parted("nsga2")
+    (('evolution+no-partition', True), ('nsga2', False))
+    """
+    first, *others = method.split("+")
+    return "+".join([first, *(one for one in others if one != TRAIN)]), TRAIN in others
+
+
 def ours_of(method: str) -> Ours | None:
     """An operator of ours with its ablations (`evolution+no-partition`), or None for any other method.
 
     Raises LabError for an ablation there is not, or that the operator has nothing of.
     """
-    operator, *ablations = method.split("+")
+    operator, *ablations = parted(method)[0].split("+")
     if operator not in OPERATORS:
         return None
     for name in ablations:
         if name not in ABLATIONS:
-            raise UnknownNameError(f"ablation of {operator}", name, ABLATIONS)
+            raise UnknownNameError(f"ablation of {operator}", name, (*ABLATIONS, TRAIN))
     if "no-llm" in ablations:
         operator = "evolution"
     if "no-knowledge-base" in ablations:
@@ -76,7 +88,7 @@ def ours_of(method: str) -> Ours | None:
 
 
 class Plan(BaseModel):
-    """A comparison. `limits`: costs (ms or mJ) under which the best accuracy is told; none: the device's quartiles."""
+    """A comparison. `limits`: first costs within which a network is chosen; none: quantiles of the space's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -117,7 +129,7 @@ class Plan(BaseModel):
         found = []
         for dataset, device in self.places:
             for method in self.compared:
-                once = method == "exhaustive"
+                once = parted(method)[0] == "exhaustive"
                 for budget in self.budgets[:1] if once else self.budgets:
                     found += [Job(dataset, device, method, seed, budget) for seed in range(1 if once else self.seeds)]
         return list(dict.fromkeys(found))
@@ -127,13 +139,15 @@ class Plan(BaseModel):
         space = get_space(self.space)
         if len(set(self.objectives)) < len(self.objectives):
             raise LabError(f"objective: {', '.join(self.objectives)}: give one or two different ones.")
-        for method in self.compared:
+        for method, _ in map(parted, self.compared):
             if ours_of(method) is None and method not in METHODS and ":" not in method:
                 raise UnknownNameError("method", method, [*OPERATORS, *METHODS, "MODULE:FUNCTION"])
             if ours_of(method) is None:
                 method_of(method)
         for dataset, device in self.places:
             Landscape(space, dataset_shape(dataset), place_of(device), self.objectives, Settings().data)
+            if any(trained for _, trained in map(parted, self.compared)):
+                short_training(space, dataset, Settings().data)
         asking = [own.operator for method in self.compared if (own := ours_of(method)) and own.operator in LANGUAGE]
         for operator in asking:
             model_of(operator, self.model)

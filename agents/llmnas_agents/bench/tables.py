@@ -19,15 +19,19 @@ COLUMNS: tuple[tuple[str, str, int, float], ...] = (
     ("IGD", "igd", 4, 1),
     ("IGD+", "igd_plus", 4, 1),
     ("best acc. %", "best_accuracy", 2, 1),
+    ("regret", "regret", 2, 1),
     ("HV share by score", "score_share", 4, 1),
     ("ranges %", "ranges", 0, 100),
     ("niches %", "niches", 0, 100),
     ("front", "front", 0, 1),
     ("evaluations", "evaluations", 0, 1),
+    ("epochs", "epochs", 0, 1),
     ("tokens", "tokens", 0, 1),
     ("US$", "cost_usd", 2, 1),
     ("s", "seconds", 2, 1),
 )
+# What a terminal has room for.
+FEWER = tuple(column for column in COLUMNS if column[1] not in ("igd", "niches", "front"))
 
 
 def tidy(rows: Iterable[Row]) -> list[Row]:
@@ -113,16 +117,20 @@ def by_device(rows: Sequence[Row], field: str = "share", decimals: int = 4) -> t
 
 
 def under_limits(rows: Sequence[Row]) -> tuple[Line, list[Line]]:
-    """Best accuracy under each limit, by device and method."""
+    """Best accuracy under each limit, and regret of what is chosen there, by device and method."""
     count = sum(name.startswith("limit_") for name in rows[0])
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["dataset"], row["device"], row["budget"], row["method"]), []).append(row)
     lines = []
     for group, own in groups.items():
-        told = [f"{own[0][f'limit_{i}']:g}: {_cell(own, f'best_under_{i}', 2, 1)}" for i in range(1, count + 1)]
+        told = [
+            f"{own[0][f'limit_{i}']:g}: {_cell(own, f'best_under_{i}', 2, 1)}; {_cell(own, f'regret_{i}', 2, 1)}"
+            for i in range(1, count + 1)
+        ]
         lines.append([*map(str, group), *told])
-    return ["dataset", "device", "budget", "method", *(f"limit {i}: best acc. %" for i in range(1, count + 1))], lines
+    heading = [f"limit {i}: best acc. %; regret" for i in range(1, count + 1)]
+    return ["dataset", "device", "budget", "method", *heading], lines
 
 
 def _cell(rows: Sequence[Row], field: str, decimals: int, factor: float) -> str:

@@ -35,13 +35,14 @@ def run_(
         typer.Option(
             metavar="A,B,...",
             help="Operators, with ablations (evolution+no-partition); random, nsga2, regularised-evolution,"
-            " local-search, exhaustive; MODULE:FUNCTION.",
+            " local-search, exhaustive; MODULE:FUNCTION. Any with +train: ten short trainings before it chooses.",
         ),
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="How many: 0, 1, ... Default: 10.")] = None,
     budgets: Annotated[str | None, typer.Option(metavar="N,N,...", help="Evaluations. Default: 400.")] = None,
     limits: Annotated[
-        str | None, typer.Option(metavar="MS,MS,...", help="Tell the best accuracy under these. Default: quartiles.")
+        str | None,
+        typer.Option(metavar="MS,MS,...", help="Choose within these. Default: the 10, 25, 50, 75 % quantiles."),
     ] = None,
     objective: Annotated[list[str] | None, typer.Option(help="latency, energy, ...; twice for two costs.")] = None,
     space: Annotated[str | None, typer.Option(help="The search space: see `llmnas spaces`; or FILE.py:CLASS.")] = None,
@@ -128,8 +129,10 @@ def _leave(rows: list[Row], folder: Path, parquet: bool) -> None:
     accuracy = {"trained": "accuracy", "inherited": "inherited accuracy"}[rows[0]["grade"]]
     note = (
         f"HV share (up), IGD and IGD+ (down): against the exact front in {accuracy} and {rows[0]['objective']}, by"
-        f" {judges}. HV share by score: against the best front there is by the zero-cost score. Each is the mean over"
-        " devices and seeds ± half its 95 % interval over seeds."
+        f" {judges}. Regret (down): by how many points of accuracy the network chosen within a limit, by score alone or"
+        " with +train after short trainings, is below the best there is, mean over limits; epochs: what these took"
+        " within a limit. HV share by score: against the best front there is by the zero-cost score. Each is the mean"
+        " over devices and seeds ± half its 95 % interval over seeds."
     )
     text = "\n".join([note, "", *(tables.markdown(*table) for table in (found, devices, limits))])
     tidied = tables.tidy(rows)
@@ -150,8 +153,9 @@ def _leave(rows: list[Row], folder: Path, parquet: bool) -> None:
                 f"--out {folder}: cannot write {name} ({error.strerror}). The runs are kept: mend it, and run the same"
                 " again."
             ) from error
-    shown = Table(*found[0], box=SIMPLE_HEAD)
-    for line in found[1]:
+    heading, lines = tables.summary(rows, tables.FEWER)
+    shown = Table(*heading, box=SIMPLE_HEAD)
+    for line in lines:
         shown.add_row(*map(Text, line))
     out.print(shown)
     err.print(note)

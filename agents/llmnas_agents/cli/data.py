@@ -22,7 +22,7 @@ from llmnas_mcp.settings import Settings
 from llmnas_mcp.spaces import DATASETS, get_space
 
 COSTS = ("space", "dataset", "device", "objective", "name", "cells", "cannot_run")
-ACCURACIES = ("space", "dataset", "name", "cells")
+ACCURACIES = ("space", "dataset", "epochs", "name", "cells")
 
 commands = typer.Typer(
     help="Measured tables: once imported they take precedence over the fitted models.", no_args_is_help=True
@@ -35,7 +35,8 @@ def import_(
         Path,
         typer.Argument(
             help="HW-NAS-Bench's pickle, NATS-Bench's folder, or a CSV with arch_str and columns DEVICE_latency (ms), "
-            "DEVICE_energy (mJ), DEVICE_memory (MB) or DATASET_test_200 (test accuracy in %)."
+            "DEVICE_energy (mJ), DEVICE_memory (MB), DATASET_test_200 (test accuracy in %) or DATASET_valid_12"
+            " (validation accuracy after 12 epochs)."
         ),
     ],
     dataset: Annotated[str | None, typer.Option(help="Whose table it is. Default: told by the file.")] = None,
@@ -47,7 +48,7 @@ def import_(
     A column DEVICE_latency, DEVICE_energy or DEVICE_memory makes a device of that name, if there is none. What a table
     lacks is predicted: by a model fitted to it, from 30 architectures on, where there is no other.
 
-    Accuracies are for judging searches afterwards; no search sees them.
+    Accuracies are for judging searches afterwards, and for choosing from what they found; no search sees them.
     """
     with err.status(f"reading {file}"):
         tables, accuracies = import_measured(file, get_space(known_name(space, keep=True)), Settings().data, dataset)
@@ -86,7 +87,8 @@ def _show(tables: list[ImportedTable], accuracies: list[ImportedAccuracies], as_
     if as_json:
         print_json({"tables": costs, "accuracies": trained})
         return
-    for title, fields, rows in (("costs", COSTS, costs), ("test accuracies", ACCURACIES, trained)):
+    accuracy = "test accuracies, and of trainings shorter than 200 epochs validation accuracies"
+    for title, fields, rows in (("costs", COSTS, costs), (accuracy, ACCURACIES, trained)):
         if rows:
             table = Table(*fields, title=title, title_justify="left")
             for row in rows:

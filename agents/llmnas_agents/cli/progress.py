@@ -25,6 +25,7 @@ class Progress:
     def __init__(self, search_id: str, quiet: bool) -> None:
         self._id, self._quiet, self._began = search_id, quiet, monotonic()
         self.saved: str | None = None
+        self.advice = ""
         self._shown: Table | None = None
         self._live = Live(console=err, refresh_per_second=8, transient=True) if err.is_terminal and not quiet else None
 
@@ -55,6 +56,8 @@ class Progress:
         """Show one event of the graph."""
         if event["event"] == "saved":
             self.saved = event["out"]
+        if event["event"] == "advice":
+            self.advice = event["why"]
         if self._quiet:
             return
         if event["event"] == "round":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,10 +14,16 @@ from llmnas_agents.cli.shared import (
     AsJson,
     Dataset,
     Device,
+    MaxEnergy,
+    MaxLatency,
+    MaxMacs,
+    MaxMemory,
+    MaxParams,
     Objectives,
     Server,
     Space,
     Store,
+    check_limits,
     err,
     out,
     print_json,
@@ -29,7 +34,8 @@ from llmnas_mcp import results as r
 from llmnas_mcp.errors import LabError
 
 commands = typer.Typer()
-Ended = tuple[dict[str, Any], str | None]  # what is in front.json, and the folder it was saved in
+# What is in front.json, the folder it was saved in, and which network to take.
+Ended = tuple[dict[str, Any], str | None, str]
 Model = Annotated[str | None, typer.Option(help="Of operators that ask one: a Claude model, or local.")]
 MaxCost = Annotated[float | None, typer.Option(min=0, help="US dollars that the model may cost.")]
 MaxTokens = Annotated[int | None, typer.Option(min=0, help="Tokens that the model may use, in and out.")]
@@ -53,11 +59,11 @@ def search(
     rounds: Annotated[int | None, typer.Option(help="Stop after so many. Default: when the budget is used.")] = None,
     offspring: Annotated[int, typer.Option(help="Per niche and round, on average.")] = 6,
     evaluations: Annotated[int, typer.Option(help="Budget of scored architectures.")] = 400,
-    max_latency: Annotated[float | None, typer.Option(help="Limit in ms; a limit may be on any cost.")] = None,
-    max_energy: Annotated[float | None, typer.Option(help="Limit in mJ.")] = None,
-    max_memory: Annotated[float | None, typer.Option(help="Limit on the peak of memory in MB.")] = None,
-    max_macs: Annotated[float | None, typer.Option(help="Limit on MACs in millions.")] = None,
-    max_params: Annotated[float | None, typer.Option(help="Limit on parameters in millions.")] = None,
+    max_latency: MaxLatency = None,
+    max_energy: MaxEnergy = None,
+    max_memory: MaxMemory = None,
+    max_macs: MaxMacs = None,
+    max_params: MaxParams = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same front.")] = 0,
     no_partition: Annotated[bool, typer.Option("--no-partition", help="Ablation: one niche.")] = False,
     no_knowledge_base: Annotated[bool, typer.Option("--no-knowledge-base", help="Ablation: no rules.")] = False,
@@ -77,7 +83,7 @@ def search(
 ) -> None:
     """Search for the Pareto front of zero-cost score against one cost or two: latency, energy, MACs, ..."""
     most = {"latency": max_latency, "energy": max_energy, "memory": max_memory, "macs": max_macs, "params": max_params}
-    limits = _limits(most)
+    limits = {f"max_{name}": limit for name, limit in check_limits(most).items()}
     _check_folder(out_dir)
     if no_partition and niches not in (None, 1):
         raise LabError(f"--no-partition is one niche, --niches {niches} are more: leave one of them out.")
@@ -121,8 +127,8 @@ def search(
             )
             return await _drive(lab, started.search_id, store, out_dir, as_json, language, measure)
 
-    front, saved = run(work())
-    _finish(front, saved, as_json)
+    ended: Ended = run(work())
+    _finish(*ended, as_json)
 
 
 @commands.command()
@@ -149,8 +155,8 @@ def resume(
             _check_language(operator, language)
             return await _drive(lab, search_id, store, out_dir, as_json, language)
 
-    front, saved = run(work())
-    _finish(front, saved, as_json)
+    ended: Ended = run(work())
+    _finish(*ended, as_json)
 
 
 @commands.command()
@@ -189,14 +195,6 @@ def searches(
     out.print(table)
     if found.truncated:
         out.print(f"{len(found.searches)} of {found.total}; more with --limit")
-
-
-def _limits(given: dict[str, float | None]) -> dict[str, float | None]:
-    """The limits of a search as start_search takes them."""
-    for name, limit in given.items():
-        if limit is not None and not 0 < limit < math.inf:
-            raise LabError(f"--max-{name} {limit} is out of range: choose a positive number, or leave it out.")
-    return {f"max_{name}": limit for name, limit in given.items()}
 
 
 def _check_language(operator: str, language: dict[str, Any]) -> None:
@@ -240,13 +238,15 @@ async def _drive(
     if not quiet and "scored_by" not in front:
         asked = {"architectures": [], "dataset": front["dataset"], "space": front["space"]}
         err.print(worth_line(await lab.call("score_zero_cost", r.ZeroCostScores, **asked)))
-    return front, progress.saved
+    return front, progress.saved, progress.advice
 
 
-def _finish(front: dict[str, Any], saved: str | None, as_json: bool) -> None:
+def _finish(front: dict[str, Any], saved: str | None, advice: str, as_json: bool) -> None:
     if as_json:
         print_json(front)
     else:
+        others = f" llmnas pick {front['search_id']} has others, and chooses within limits." if front["front"] else ""
+        out.print(advice + others, soft_wrap=True)
         out.print(front_table(front))
         near = sum(point["near"] for point in front["front"])
         whole = "All of the front" + (f", with {near} more that are within error of it," if near else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import signal
 import sys
 from collections.abc import Coroutine
@@ -13,6 +14,8 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+
+from llmnas_mcp.errors import LabError
 
 # No markup: names come from users and models. A pipe is not 80 columns wide.
 out = Console(width=None if sys.stdout.isatty() else 200, markup=False, emoji=False, highlight=False)
@@ -30,11 +33,25 @@ Objectives = Annotated[
         "--objective", help="latency, energy or memory on the device, or macs or params; twice for two costs."
     ),
 ]
+MaxLatency = Annotated[float | None, typer.Option(help="Limit in ms; a limit may be on any cost.")]
+MaxEnergy = Annotated[float | None, typer.Option(help="Limit in mJ.")]
+MaxMemory = Annotated[float | None, typer.Option(help="Limit on the peak of memory in MB.")]
+MaxMacs = Annotated[float | None, typer.Option(help="Limit on MACs in millions.")]
+MaxParams = Annotated[float | None, typer.Option(help="Limit on parameters in millions.")]
 Server = Annotated[
     str | None, typer.Option(help="A laboratory elsewhere: a URL, or 'stdio'. Default: in this process.")
 ]
 Store = Annotated[str | None, typer.Option(help="SQLAlchemy URL of the searches. Default: LLMNAS_STORE.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+def check_limits(given: dict[str, float | None]) -> dict[str, float]:
+    """The limits that are given, by cost; raises LabError for one that is none."""
+    limits = {name: limit for name, limit in given.items() if limit is not None}
+    for name, limit in limits.items():
+        if not 0 < limit < math.inf:
+            raise LabError(f"--max-{name} {limit} is out of range: choose a positive number, or leave it out.")
+    return limits
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:

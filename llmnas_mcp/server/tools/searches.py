@@ -10,9 +10,10 @@ from pydantic import Field
 
 from llmnas_mcp import results as r
 from llmnas_mcp.errors import LabError
-from llmnas_mcp.reports import judged, plot_front
+from llmnas_mcp.reports import advised, judged, plot_front
 from llmnas_mcp.search.fronts import Point, front_of_points
 from llmnas_mcp.search.landscape import Limits
+from llmnas_mcp.search.picking import MOST_TOP, TOP, read_limits
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.server.arguments import Dataset, Device, Limit, Most, Objectives, Offset, SearchId, Space
 from llmnas_mcp.server.progress import tell
@@ -75,15 +76,20 @@ def register(box: Toolbox, lab: Laboratory) -> None:
         ctx: Context,
         search_id: SearchId | None = None,
         points: Annotated[list[Point] | None, Field(max_length=10_000)] = None,
+        limits: Annotated[dict[str, float], Field(description="of picks: cost -> the most")] = {},  # noqa: B006
+        top: Annotated[int, Field(ge=1, le=MOST_TOP, description="picks")] = TOP,
     ) -> r.Front:
-        """The architectures no other clearly beats in score and cost: of a search, or of points given instead."""
+        """What no other clearly beats in score and cost: of a search, and which one to take; or of points given."""
         if (search_id is None) == (points is None):
             raise LabError("Give either search_id or points.")
         if search_id is None:
+            if limits:
+                raise LabError("limits choose from a search: give search_id, or leave them out.")
             return front_of_points(points or [])
-        front = lab.compute_pareto_front(search_id)
+        drawn = lab.members(search_id)
+        front = advised(lab.compute_pareto_front(search_id), *drawn, read_limits(limits), top)
         tell(ctx, 1, 2, "computed the front")
-        return judged(front, *lab.members(search_id))
+        return judged(front, *drawn)
 
     @box.tool("Draw a Pareto front", long=True)
     def plot_pareto_front(ctx: Context, search_id: SearchId) -> Image:
