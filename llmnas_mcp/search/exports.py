@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmnas_mcp import results as r
 from llmnas_mcp.devices import cost_of
-from llmnas_mcp.errors import DataError, LabError
-from llmnas_mcp.exporting import Subject, Trained, read_weights
-from llmnas_mcp.search.instruments import dataset_for, finite
+from llmnas_mcp.errors import DataError, LabError, NotFoundError
+from llmnas_mcp.exporting import Subject, Trained, export, format_of, read_weights
+from llmnas_mcp.search.instruments import dataset_for, finite, name_of
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
 from llmnas_mcp.spaces import Dataset, Genotype, Space, get_space
@@ -18,6 +21,57 @@ from llmnas_mcp.spaces import Dataset, Genotype, Space, get_space
 if TYPE_CHECKING:
     from llmnas_mcp.exporting.card import Card
     from llmnas_mcp.exporting.quantising import Images
+
+
+FOLDER = "exports"  # within the data folder: the files that chats asked for
+MOST_FILES = 20  # of these that are kept, the newest
+SCHEME = "llmnas://exports/"
+
+
+def export_file(
+    architecture: str,
+    *,
+    space: str,
+    dataset: str | None,
+    format: str,  # noqa: A002 - the name it has everywhere
+    data: Path,
+    say: Callable[[str], None],
+) -> r.Exported:
+    """Write an untrained network into the server's own folder; it is read as a resource. say(what is done now)."""
+    where = get_space(space)
+    genotype = where.parse(architecture)
+    shape = dataset_for(where, dataset, data)
+    told = hashlib.sha256(f"{where.format(genotype)} {shape}".encode()).hexdigest()[:8]
+    file = data / FOLDER / f"{name_of(where, genotype)}_{told}{format_of(format).suffix}"
+    card = export(Subject(where, genotype, shape), format, file, force=True, say=say)
+    for old in sorted(_files(data), key=lambda path: path.stat().st_mtime)[:-MOST_FILES]:
+        for path in (old, Path(f"{old}.json"), Path(f"{old}.md")):
+            path.unlink(missing_ok=True)
+    return r.Exported(
+        architecture=architecture,
+        filename=file.name,
+        uri=SCHEME + file.name,
+        bytes=card["file"]["bytes"],
+        sha256=card["file"]["sha256"],
+        next=f"Read the resource {SCHEME}{file.name} (with .md behind it the card), or find it in {FOLDER} of the"
+        f" server's LLMNAS_DATA. In {card['checked']['runtime']} its outputs are torch's. It is untrained: time it on"
+        " the device. llmnas export --weights writes it with trained weights.",
+    )
+
+
+def exported_file(name: str, data: Path) -> bytes:
+    """What is in a file that a chat had written, or in its card; raises NotFoundError with those there are."""
+    files = _files(data)
+    known = {path.name: path for file in files for path in (file, Path(f"{file}.json"), Path(f"{file}.md"))}
+    if name not in known:
+        there = ", ".join(sorted(path.name for path in files)) or "none"
+        raise NotFoundError(f"There is no exported file {name[:200]!r}. Files: {there}. export_architecture makes one.")
+    return known[name].read_bytes()
+
+
+def _files(data: Path) -> list[Path]:
+    folder = data / FOLDER
+    return [path for path in folder.glob("[!.]*") if path.suffix not in (".json", ".md")] if folder.is_dir() else []
 
 
 def subject_of(
