@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from llmnas_mcp import __version__
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 PIXELS = "pixels from 0 to 1, less the mean and divided by the standard deviation of each channel"
 Say = Callable[[str], None]
+_EXPORTING = Lock()  # torch's exporters keep what they are at in globals: no two threads at a time
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def export(
             raise LabError(f"{path} is there already: name another --out, or replace it with --force.")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".llmnas-", dir=out.parent) as folder:
+        with _EXPORTING, tempfile.TemporaryDirectory(prefix=".llmnas-", dir=out.parent) as folder:
             card = _write(subject, kind, Path(folder, out.name), int8, say)
             for path in [*made_of[-2:], *made_of[:-2]]:
                 Path(folder, path.name).replace(path)

@@ -86,7 +86,11 @@ def _fixed(module: GraphModule) -> dict[Node, Tensor]:
             if sizes and all(isinstance(size, int) for size in sizes[1:]):
                 images = sizes[0] if isinstance(sizes[0], int) else 1
                 fixed[node] = torch.zeros(images, *sizes[1:], dtype=node.meta["val"].dtype)
-        elif any(one in fixed for one in before) and all(one in fixed or one in weights for one in before):
+        elif (
+            node.op == "call_function"
+            and any(one in fixed for one in before)
+            and all(one in fixed or one in weights for one in before)
+        ):
             with torch.no_grad():
                 found = node.target(*map_arg(node.args, value), **map_arg(node.kwargs, value))
             if isinstance(found, torch.Tensor):

@@ -58,6 +58,11 @@ def test_zeros_that_batch_normalisation_shifts_become_a_constant() -> None:
     assert far(network, graph) < 1e-6
 
 
+def test_a_network_that_ignores_its_images_is_still_one_for_any_number_of_them() -> None:
+    network = network_of("3nnnn3", shifted=True)
+    assert far(network, alive(network, torch.randn(2, 3, 32, 32))) == 0
+
+
 class Branches(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x.flatten(1) if x.sum() > 0 else -x.flatten(1)

@@ -6,6 +6,7 @@ import base64
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 
 from llmnas_mcp.search import exports
@@ -133,6 +134,18 @@ async def test_a_network_is_exported_to_a_resource_that_runs_where_there_is_no_t
     file.write_bytes(content)
     ((logits,),) = run_alone([file], [[np.zeros((2, 3, 32, 32), np.float32)]])
     assert logits.shape == (2, 100)
+
+
+async def test_two_networks_asked_for_at_once_are_both_exported(tmp_path: Path) -> None:
+    found: dict[str, str] = {}
+
+    async def ask(cell: str) -> None:
+        found[cell] = (await answer(client, "export_architecture", architecture=cell, format="onnx"))["filename"]
+
+    async with session(tmp_path) as client, anyio.create_task_group() as group:
+        for cell in ("nnnsnn", "nnn1nn"):
+            group.start_soon(ask, cell)
+    assert len(set(found.values())) == 2
 
 
 async def test_a_format_that_takes_no_file_of_its_own_is_refused_with_those_there_are(tmp_path: Path) -> None:
