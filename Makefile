@@ -35,6 +35,7 @@ perf: $(READY) $(MODEL)
 	$(BIN)/python perf/speed.py
 	$(BIN)/python perf/server.py
 	$(BIN)/python perf/report.py
+	$(BIN)/python perf/export.py
 	$(BIN)/python perf/search_quality.py
 	$(BIN)/python perf/search_quality.py --operator local
 

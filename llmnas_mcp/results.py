@@ -445,9 +445,15 @@ class Front(Result):
 
 
 class Exported(Result):
-    """Answer of export_architecture: a Python module that needs torch and nothing of ours."""
+    """Answer of export_architecture: a Python module that needs torch and nothing of ours, or a file to be read.
+
+    uri: the resource that the file is, which the server keeps; bytes, sha256: its size and checksum.
+    """
 
     architecture: str
     filename: str
-    code: str
+    code: str | None = None
+    uri: str | None = None
+    bytes: int | None = None
+    sha256: str | None = None
     next: str

@@ -157,8 +157,9 @@ def load_executorch(path: Path, _: Job) -> Run:
     import torch
     from executorch.runtime import Runtime
 
-    method = Runtime.get().load_program(path.read_bytes()).load_method("forward")
-    return lambda x: method.execute([torch.from_numpy(x)])[0].numpy()
+    # The method is asked of the program each time, which has it ready: without its program it works on freed memory.
+    program = Runtime.get().load_program(path.read_bytes())
+    return lambda x: program.load_method("forward").execute([torch.from_numpy(x)])[0].numpy()
 
 
 def load_litert(path: Path, job: Job) -> Run:
@@ -209,7 +210,7 @@ def fingerprint(job: Job, cores: list[int]) -> dict[str, Any]:
         "python": platform.python_version(),
         "runtime": job["runtime"],
         "versions": {name: version_of(name) for name in (*PACKAGES[job["runtime"]], "numpy")},
-        **{name: job[name] for name in ("threads", "batch", "precision", "accelerator")},
+        **{name: job[name] for name in ("threads", "batch", "precision", "accelerator", "networks")},
         **gpu(job),
     }
 

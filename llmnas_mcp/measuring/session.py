@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SEED = 2510
 CALIBRATING = 8  # images
+NETWORKS = 2  # raise it with anything that makes another file of a network: times of both are no times of one thing
 PASSES, SECONDS = (6, 40), 60.0  # of a session: least and most passes, and the most seconds for them
 # How far outputs may be from torch's, as a share of the largest: what the precision loses over some dozen layers.
 FAR = {"f32": 1e-3, "bf16": 0.1, "f16": 0.02}
@@ -161,7 +162,14 @@ def _job(device: OwnDevice, models: list[str]) -> dict[str, Any]:
     settings = ("runtime", "threads", "batch", "precision", "accelerator", "graphs")
     return {
         **{name: getattr(device, name) for name in settings},
-        **{"models": models, "input": "input.npy", "seed": SEED, "passes": PASSES, "seconds": SECONDS},
+        **{
+            "models": models,
+            "input": "input.npy",
+            "seed": SEED,
+            "networks": NETWORKS,
+            "passes": PASSES,
+            "seconds": SECONDS,
+        },
     }
 
 
@@ -175,7 +183,7 @@ def _convert(
 
     shape = (dataset.channels, dataset.resolution, dataset.resolution)
     network = build(lambda: space.network(genotype, dataset))
-    _calibrate(network, shape)
+    calibrate(network, shape)
     x = torch.rand(device.batch, *shape, generator=torch.Generator().manual_seed(SEED))
     np.save(given, x.numpy())
     with torch.inference_mode():
@@ -185,7 +193,7 @@ def _convert(
     return [float(value) for value in output.flatten()]
 
 
-def _calibrate(network: nn.Module, shape: tuple[int, ...]) -> None:
+def calibrate(network: nn.Module, shape: tuple[int, ...]) -> None:
     """Give batch normalisation the statistics of one batch, as training would.
 
     As initialised it leaves values as they are, so that those of a deep network overflow or vanish, and outputs could

@@ -153,9 +153,14 @@ def export_architecture(architecture: str, *, space: str, dataset: str | None, d
     where = get_space(space)
     genotype = where.parse(architecture)
     code = where.source_code(genotype, dataset_for(where, dataset, data))
-    name = f"{where.name}_{re.sub(r'[^A-Za-z0-9]+', '_', where.short(genotype))[:80]}.py"
+    name = f"{name_of(where, genotype)}.py"
     told = f"Save code as {name}; its build() gives the network untrained. Train it, and time it on the device."
     return r.Exported(architecture=architecture, filename=name, code=code, next=told)
+
+
+def name_of(space: Space, genotype: Genotype) -> str:
+    """What the files of a network are called, without a suffix."""
+    return f"{space.name}_{re.sub(r'[^A-Za-z0-9]+', '_', space.short(genotype))[:80]}"
 
 
 def dataset_for(space: Space, name: str | None, data: Path) -> Dataset:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,7 @@ from llmnas_mcp.search.instruments import MOST_ARCHITECTURES
 
 # The limit is in the schema for the reader; the laboratory checks it, with an error that says what to do.
 Architectures = Annotated[list[str], Field(json_schema_extra={"maxItems": MOST_ARCHITECTURES})]
+Format = Literal["torch", "onnx", "executorch"]  # each is one file; OpenVINO reads onnx
 Architecture = Annotated[str, Field(max_length=2000)]
 Space = str
 Dataset = Annotated[str | None, Field(description="see list_spaces, or an imported one; default: the space's first")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextvars import ContextVar
+from itertools import count
 
 import anyio.from_thread
 from mcp.server.mcpserver import Context
@@ -33,6 +34,20 @@ def timing_reporter(ctx: Context) -> Callable[[int, int, str], None]:
     def report(done: int, total: int, what: str) -> None:
         if note is None or note(done, total):
             tell(ctx, done, total, f"timed {done} of {total} networks, {what}")
+        else:
+            anyio.from_thread.check_cancelled()
+
+    return report
+
+
+def step_reporter(ctx: Context, steps: int) -> Callable[[str], None]:
+    """As `reporter`, for work of so many steps that says of each what is done in it, as it begins."""
+    note, begun = noted.get(), count()
+
+    def report(what: str) -> None:
+        done = next(begun)
+        if note is None or note(done, steps):
+            tell(ctx, done, steps, what)
         else:
             anyio.from_thread.check_cancelled()
 

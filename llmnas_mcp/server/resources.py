@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from llmnas_mcp.errors import NotFoundError
 from llmnas_mcp.reports import advised, html_report, judged, plot_front
 from llmnas_mcp.search import instruments
+from llmnas_mcp.search.exports import SCHEME, exported_file
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.server.progress import tell
 from llmnas_mcp.server.trouble import readable
@@ -67,6 +68,12 @@ def register(mcp: MCPServer, lab: Laboratory) -> None:
         """The picture of a search, as plot_pareto_front draws it."""
         with readable(), _not_found():
             return plot_front(*lab.members(search_id), format="svg").decode()
+
+    @mcp.resource(SCHEME + "{name}", mime_type="application/octet-stream")
+    def exported(name: str) -> bytes:
+        """A file that export_architecture wrote; with .md or .json behind its name, the card of the network."""
+        with readable(), _not_found():
+            return exported_file(name, lab.settings.data)
 
 
 class _not_found:  # noqa: N801 - reads as a statement where it is used

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
-from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from mcp.types import CallToolResult, ContentBlock, ResourceLink, TextContent, ToolAnnotations
 from pydantic import ValidationError
 
 from llmnas_mcp.errors import LabError, UnknownNameError
@@ -72,7 +72,12 @@ class Toolbox:
                 return found
             structured = found.model_dump(mode="json")
             text = text_of(structured, self._space_of(arguments))
-            return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structured)
+            content: list[ContentBlock] = [TextContent(type="text", text=text)]
+            if uri := structured.get("uri"):
+                content.append(
+                    ResourceLink(type="resource_link", uri=uri, name=structured["filename"], size=structured["bytes"])
+                )
+            return CallToolResult(content=content, structured_content=structured)
 
         return call
 

@@ -38,6 +38,7 @@ def rest(search_id: str) -> list[Call]:
         ("query_latency", {"architectures": [CELL], "device": "edgegpu", "objective": "energy"}),
         ("score_zero_cost", {"architectures": [CELL]}),
         ("export_architecture", {"architecture": CELL}),
+        ("export_architecture", {"architecture": CELL, "format": "onnx"}),
         ("get_search", {"search_id": search_id}),
         ("list_searches", {"limit": 1}),
         ("get_brief", {"search_id": search_id, "niche": 0}),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 
+from llmnas_mcp.search import exports
+from tests.exporting.alone import run_alone
 from tests.server.conftest import CELL, answer, error, session
 
 pytestmark = pytest.mark.anyio
@@ -100,3 +104,60 @@ async def test_an_exported_network_runs_without_us(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split(") ") == ["(2, 100", f"{587386 + 90 * 65}\n"]
+
+
+async def test_a_network_is_exported_to_a_resource_that_runs_where_there_is_no_torch(tmp_path: Path) -> None:
+    import hashlib
+
+    import numpy as np
+
+    said: list[str | None] = []
+
+    async def hear(_: float, __: float | None, message: str | None) -> None:
+        said.append(message)
+
+    async with session(tmp_path) as client:
+        asked = {"architecture": CELL, "format": "onnx", "dataset": "cifar100"}
+        result = await client.call_tool("export_architecture", asked, progress_callback=hear)
+        assert not result.is_error, result.content[0].text
+        found = result.structured_content
+        (read,) = (await client.read_resource(found["uri"])).contents
+        (card,) = (await client.read_resource(found["uri"] + ".md")).contents
+        with pytest.raises(Exception, match=r"There is no exported file 'other\.onnx'\. Files: nasbench201_3n3sn1"):
+            await client.read_resource("llmnas://exports/other.onnx")
+    content = base64.b64decode(read.blob)
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (found["bytes"], found["sha256"])
+    assert (found["code"], str(result.content[1].uri)) == (None, found["uri"])
+    assert said == ["writing onnx", "checking it in ONNX Runtime"]
+    assert CELL in base64.b64decode(card.blob).decode()
+    file = tmp_path / "a.onnx"
+    file.write_bytes(content)
+    ((logits,),) = run_alone([file], [[np.zeros((2, 3, 32, 32), np.float32)]])
+    assert logits.shape == (2, 100)
+
+
+async def test_two_networks_asked_for_at_once_are_both_exported(tmp_path: Path) -> None:
+    found: dict[str, str] = {}
+
+    async def ask(cell: str) -> None:
+        found[cell] = (await answer(client, "export_architecture", architecture=cell, format="onnx"))["filename"]
+
+    async with session(tmp_path) as client, anyio.create_task_group() as group:
+        for cell in ("nnnsnn", "nnn1nn"):
+            group.start_soon(ask, cell)
+    assert len(set(found.values())) == 2
+
+
+async def test_a_format_that_takes_no_file_of_its_own_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    async with session(tmp_path) as client:
+        text = await error(client, "export_architecture", architecture=CELL, format="tflite")
+    assert "'torch', 'onnx' or 'executorch'" in text
+
+
+def test_of_exported_files_the_newest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "MOST_FILES", 2)
+    for cell in ("nnnsnn", "nnn1nn", "nnn3nn"):
+        exports.export_file(cell, space="nasbench201", dataset=None, format="onnx", data=tmp_path, say=lambda _: None)
+    kept = {path.name.rpartition("_")[0] for path in (tmp_path / exports.FOLDER).iterdir()}
+    assert kept == {"nasbench201_nnn1nn", "nasbench201_nnn3nn"}
+    assert len(list((tmp_path / exports.FOLDER).iterdir())) == 2 * 3

@@ -162,7 +162,7 @@ async def test_resources_hold_what_the_tools_say(tmp_path: Path) -> None:
         search = await answer(client, "get_search", search_id=name)
         devices = await answer(client, "list_devices")
     assert fixed == {"llmnas://spaces", "llmnas://devices"}
-    assert templates == {f"llmnas://searches/{{search_id}}{part}" for part in PARTS}
+    assert templates == {*(f"llmnas://searches/{{search_id}}{part}" for part in PARTS), "llmnas://exports/{name}"}
     assert read[f"llmnas://searches/{name}"] == search
     assert read["llmnas://devices"] == devices
     assert read[f"llmnas://searches/{name}/front"]["front"] == []

@@ -6,10 +6,10 @@ from mcp.server.mcpserver import Context
 
 from llmnas_mcp import results as r
 from llmnas_mcp.results import Objective
-from llmnas_mcp.search import instruments, timing
+from llmnas_mcp.search import exports, instruments, timing
 from llmnas_mcp.search.service import Laboratory
-from llmnas_mcp.server.arguments import Architecture, Architectures, Dataset, Device, Proxies, Space
-from llmnas_mcp.server.progress import reporter, timing_reporter
+from llmnas_mcp.server.arguments import Architecture, Architectures, Dataset, Device, Format, Proxies, Space
+from llmnas_mcp.server.progress import reporter, step_reporter, timing_reporter
 from llmnas_mcp.server.toolbox import Toolbox
 
 
@@ -67,9 +67,16 @@ def register(box: Toolbox, lab: Laboratory) -> None:
             architectures, space=space, dataset=dataset, data=data, proxies=proxies, progress=reporter(ctx)
         )
 
-    @box.tool("Export a network")
+    @box.tool("Export a network", long=True)
     def export_architecture(
-        architecture: Architecture, dataset: Dataset = None, space: Space = "nasbench201"
+        ctx: Context,
+        architecture: Architecture,
+        dataset: Dataset = None,
+        format: Format = "torch",
+        space: Space = "nasbench201",
     ) -> r.Exported:
-        """The network as PyTorch source that needs nothing but torch: save it, import it, call build()."""
+        """The network as PyTorch source (torch), or as a checked file to read as a resource: 5 to 60 s. Untrained."""
+        if format != "torch":
+            say = step_reporter(ctx, 2)
+            return exports.export_file(architecture, space=space, dataset=dataset, format=format, data=data, say=say)
         return instruments.export_architecture(architecture, space=space, dataset=dataset, data=data)

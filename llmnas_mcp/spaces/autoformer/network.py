@@ -105,6 +105,6 @@ class Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, resolution, resolution) -> logits (batch, classes)."""
         tokens = self.patches(x).flatten(2).transpose(1, 2)
-        tokens = torch.cat([self.class_token.expand(len(x), -1, -1), tokens], 1) + self.positions
+        tokens = torch.cat([self.class_token.expand(x.shape[0], -1, -1), tokens], 1) + self.positions
         logits: Tensor = self.classifier(self.norm(self.layers(tokens))[:, 1:].mean(1))
         return logits

@@ -26,7 +26,9 @@ class Shuffle(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) -> the same shape."""
-        return x.reshape(len(x), self.groups, -1, *x.shape[2:]).transpose(1, 2).flatten(1, 2)
+        _, channels, *size = x.shape
+        dealt = x.reshape(-1, self.groups, channels // self.groups, *size).transpose(1, 2)
+        return dealt.reshape(-1, channels, *size)
 
 
 class Block(nn.Module):

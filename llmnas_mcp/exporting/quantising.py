@@ -1,0 +1,88 @@
+"""Eight-bit integers in place of floats, by ONNX Runtime's own quantiser, and what that does to the accuracy."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmnas_mcp.errors import LabError
+from llmnas_mcp.exporting.formats import Format
+from llmnas_mcp.spaces import Dataset
+
+CALIBRATING, SEED = 256, 2510  # training images that show the quantiser how large values become
+TOGETHER = 64  # images that are run at once
+Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+class Images(Protocol):
+    """Images of classes, as `llmnas_mcp.images.load_images` gives them: x (n, height, width, channels), y (n,)."""
+
+    train_x: NDArray[np.uint8]
+    test_x: NDArray[np.uint8]
+    test_y: NDArray[np.int64]
+    classes: tuple[str, ...]
+    mean: Any
+    std: Any
+
+    @property
+    def shape(self) -> Dataset:
+        """What a network for them takes and gives."""
+
+    def normalise(self, x: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(n, height, width, channels) -> (n, channels, height, width), as networks take them."""
+
+
+def check_int8(kind: Format) -> None:
+    """Raise LabError for a format whose runtime has no quantiser that is light enough to come with."""
+    if kind.name != "onnx":
+        raise LabError(
+            f"--int8: int8 is written for the format onnx only, not for {kind.name}."
+            + (" OpenVINO runs that file as well." if kind.name == "openvino" else "")
+        )
+
+
+def quantise(path: Path, images: Images, to: Path) -> None:
+    """Write an ONNX model with weights and activations in int8, a scale for each channel.
+
+    Calibrated on training images: static quantisation in the QDQ form, which ONNX Runtime, OpenVINO and TensorRT read.
+    """
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    drawn = np.random.default_rng(SEED).permutation(len(images.train_x))[:CALIBRATING]
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        """Gives the calibrating images."""
+
+        def __init__(self) -> None:
+            self._left = _batches(images, images.train_x[np.sort(drawn)])
+
+        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+            """The next few, by the name of the input."""
+            batch = next(self._left, None)
+            return None if batch is None else {"input": batch}
+
+    prepared = to.with_name(f"prepared-{to.name}")
+    logging.disable(logging.WARNING)  # that it prefers models prepared by the step that has just been done
+    try:
+        quant_pre_process(path, prepared)
+        quantize_static(prepared, to, Reader(), quant_format=QuantFormat.QDQ, per_channel=True)
+    finally:
+        logging.disable(logging.NOTSET)
+        prepared.unlink(missing_ok=True)
+
+
+def accuracy(run: Run, images: Images) -> float:
+    """The share of the test images, in %, that a network puts into their class."""
+    found = [run(batch).argmax(1) for batch in _batches(images, images.test_x)]
+    return float(100 * (np.concatenate(found) == images.test_y).mean())
+
+
+def _batches(images: Images, x: NDArray[np.uint8]) -> Iterator[NDArray[np.float32]]:
+    for start in range(0, len(x), TOGETHER):
+        yield np.ascontiguousarray(images.normalise(x[start : start + TOGETHER]), dtype=np.float32)

@@ -1,0 +1,94 @@
+"""Trained weights: what `llmnas train` writes, read without running anything that the file may hold."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from llmnas_mcp.errors import DataError
+from llmnas_mcp.spaces import Dataset
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Training(BaseModel):
+    """What a file of weights says of itself: the network, what it was trained for and how, and what came of it.
+
+    mean, std: what images are normalised by, a number for each channel, pixels being in [0, 1]. accuracy: of the
+    test images, in %.
+    """
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+    architecture: str
+    space: str
+    dataset: str
+    classes: list[str] = Field(min_length=2)
+    mean: list[float]
+    std: list[float]
+    resolution: int = Field(gt=0)
+    channels: int = Field(gt=0)
+    accuracy: float | None = None
+    epochs: int | None = None
+    seed: int | None = None
+    recipe: Any = None
+    versions: dict[str, str] = {}
+
+    @property
+    def shape(self) -> Dataset:
+        """What the network takes and gives."""
+        return Dataset(self.dataset, self.resolution, len(self.classes), self.channels)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A file of weights."""
+
+    path: Path
+    state: dict[str, Tensor]
+    card: Training
+
+    def put_into(self, network: nn.Module) -> None:
+        """Give a network these weights; raises DataError where they are another network's."""
+        try:
+            network.load_state_dict(self.state)
+        except RuntimeError as error:
+            first = " ".join(line.strip() for line in str(error).splitlines()[1:3])
+            raise DataError(
+                f"{self.path}: its weights do not fit the network. They are of {self.card.architecture[:200]} in"
+                f" {self.card.space} for {self.card.dataset}. {first[:300]}"
+            ) from None
+
+
+def read_weights(path: Path) -> Trained:
+    """Read a file of weights; raises DataError, with what is wrong, where it is none."""
+    import torch
+
+    try:
+        held = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise DataError(f"There is no file {path}.") from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
+    except Exception as error:  # noqa: BLE001 - torch raises anything of a file that is damaged or not its own
+        why = str(error).strip().splitlines() or [type(error).__name__]
+        raise _no_weights(path, why[0][:200]) from None
+    if not isinstance(held, dict) or not isinstance(held.get("state_dict"), dict):
+        raise _no_weights(path, "it has no state_dict")
+    try:
+        card = Training.model_validate(json.loads(held.get("card", "")))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise _no_weights(path, f"its card: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except (TypeError, ValueError):
+        raise _no_weights(path, "it has no card that says what was trained") from None
+    return Trained(path, held["state_dict"], card)
+
+
+def _no_weights(path: Path, why: str) -> DataError:
+    return DataError(f"{path} is not a whole file of weights: {why}. Name one that llmnas train wrote.")
