@@ -133,7 +133,9 @@ class Plan(BaseModel):
             if ours_of(method) is None:
                 method_of(method)
         for dataset, device in self.places:
-            Landscape(space, dataset_shape(dataset), place_of(device), self.objectives, Settings().data)
+            Landscape(
+                space, dataset_shape(dataset, Settings().data), place_of(device), self.objectives, Settings().data
+            )
         asking = [own.operator for method in self.compared if (own := ours_of(method)) and own.operator in LANGUAGE]
         for operator in asking:
             model_of(operator, self.model)

@@ -20,7 +20,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
     @box.tool("List search spaces")
     def list_spaces() -> r.Spaces:
         """Search spaces: size, choices, and how an architecture is written, with an example."""
-        return instruments.list_spaces()
+        return instruments.list_spaces(data)
 
     @box.tool("List devices")
     def list_devices(space: Space = "nasbench201") -> r.Devices:
