@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,11 @@ def named_images(name: str, data: Path) -> Images:
         return _digits()
     if name not in with_images(data, name):
         raise UnknownNameError("data", name, with_images(data), ADD)
-    path = file_of(name, data)
+    return read_saved(file_of(name, data), name)
+
+
+def read_saved(path: Path, name: str) -> Images:
+    """The images in a file that `saved` or `add_images` wrote; raises DataError for a damaged one."""
     its = about(path)
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -55,6 +60,17 @@ def named_images(name: str, data: Path) -> Images:
         raise DataError(f"{path} is damaged ({error}). Delete it and add the data again: llmnas data add") from None
     vars(found)["digest"] = its["digest"]
     return found
+
+
+def saved(images: Images, data: Path, folder: Path) -> Path:
+    """A file that has these images: that of those which were added, else one in `folder`, written once."""
+    added = file_of(images.name, data)
+    if images.name in with_images(data, images.name) and added.exists() and about(added)["digest"] == images.digest:
+        return added
+    path = folder / f"images-{images.digest}.npz"
+    if not path.exists():
+        _save(images, images.name, path)
+    return path
 
 
 def add_images(name: str, path: str, data: Path, resolution: int | None = None) -> Images:
@@ -80,7 +96,7 @@ def add_images(name: str, path: str, data: Path, resolution: int | None = None) 
             f"{name} is a published dataset of {_described(DATASETS[name])}; these images are {_described(found.shape)}"
             ". Choose another name."
         )
-    _save(found, path, data)
+    _save(found, path, file_of(name, data))
     return found
 
 
@@ -118,11 +134,11 @@ def _digits() -> Images:
 
     found = load_digits()
     x = np.round(found.images * (255 / 16)).astype(np.uint8)[..., None]
-    return made(DIGITS.name, DIGITS.name, (x, found.target), None, tuple(map(str, found.target_names.tolist())))
+    whole = made(DIGITS.name, DIGITS.name, (x, found.target), None, tuple(map(str, found.target_names.tolist())))
+    return replace(whole, notes=())  # everybody knows where they are from
 
 
-def _save(images: Images, source: str, data: Path) -> None:
-    path = file_of(images.name, data)
+def _save(images: Images, source: str, path: Path) -> None:
     its = {
         "resolution": images.shape.resolution,
         "classes": images.shape.classes,

@@ -25,6 +25,7 @@ from llmnas_mcp.search.starting import check_settings, id_of
 from llmnas_mcp.search.store import Store
 from llmnas_mcp.search.submitting import submit
 from llmnas_mcp.search.timing import with_measured
+from llmnas_mcp.search.trained import best_trained
 from llmnas_mcp.search.views import brief_goal, gaps_of, member_info, member_of, statement_of
 from llmnas_mcp.settings import Settings
 from llmnas_mcp.spaces import Space, get_space
@@ -144,6 +145,7 @@ class Laboratory:
                 for number in numbers[-MOST_ROUNDS:]
                 for until in [[m for m in members if m.round <= number]]
             ],
+            trained=best_trained(self.store, handle.space, {m.architecture for m in members}),
             truncated=len(numbers) > MOST_ROUNDS,
             next=Directions(handle, members).after_look(),
         )

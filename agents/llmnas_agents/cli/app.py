@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from llmnas_agents.cli import bench, data, device, doctor, install, lookups, replay, report, score, search, space
+from llmnas_agents.cli import bench, data, device, doctor, install, lookups, replay, report, score, search, space, train
 from llmnas_agents.cli.shared import err, out
 from llmnas_mcp import __version__
 from llmnas_mcp.errors import LabError, leaves
@@ -21,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (search, lookups, score, report, replay, install, doctor):
+for group in (search, lookups, score, train, report, replay, install, doctor):
     app.add_typer(group.commands)
 app.add_typer(data.commands, name="data")
 app.add_typer(space.commands, name="space")
