@@ -27,12 +27,18 @@ def reporter(ctx: Context) -> Callable[[int, int], None]:
 
 
 def timing_reporter(ctx: Context) -> Callable[[int, int, str], None]:
+    """As `reporter`, for networks that are timed, which say themselves what is done now."""
+    told = saying_reporter(ctx)
+    return lambda done, total, what: told(done, total, f"timed {done} of {total} networks, {what}")
+
+
+def saying_reporter(ctx: Context) -> Callable[[int, int, str], None]:
     """As `reporter`, for work that says itself what it does."""
     note = noted.get()
 
     def report(done: int, total: int, what: str) -> None:
         if note is None or note(done, total):
-            tell(ctx, done, total, f"timed {done} of {total} networks, {what}")
+            tell(ctx, done, total, what)
         else:
             anyio.from_thread.check_cancelled()
 
