@@ -90,7 +90,8 @@ def add_images(name: str, path: str, data: Path, resolution: int | None = None) 
         arrays = [resized(getattr(known, part), resolution) for part in ("train_x", "test_x")]
         found = Images(name, arrays[0], known.train_y, arrays[1], known.test_y, known.classes, known.notes)
     else:
-        found = read_images(Path(path).expanduser(), name=name, resolution=resolution)
+        path = str(Path(path).expanduser().absolute())
+        found = read_images(Path(path), name=name, resolution=resolution)
     if name in DATASETS and found.shape != DATASETS[name]:
         raise LabError(
             f"{name} is a published dataset of {_described(DATASETS[name])}; these images are {_described(found.shape)}"

@@ -125,6 +125,7 @@ class Campaign:
             if progress:
                 progress(min(round(1000 * done / size), whole), whole, what)
 
+        tell(f"training {len(left)} networks")  # so that whoever tells the time left knows when this began
         for rung in self.ask.rungs:
             left = sorted(left, key=lambda course: _order(best.get(course.key)))[: rung.networks]
             at = {course.key: before * self.ask.steps for course in left}
@@ -148,6 +149,8 @@ class Campaign:
                     if found := answer.get("record"):
                         record = best[course.key] = Trained(**found)
                         remember(record)
+                        if record.epochs == record.of_epochs:
+                            (self.folder / f"{course.key}.resume").unlink(missing_ok=True)
                         todo.remove(course)
                         what = f"{course.name} after {rung.epochs} epochs: {record.valid:.2f} % of held-out images"
                     tell(what)

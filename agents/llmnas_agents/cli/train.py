@@ -71,8 +71,8 @@ def train(
 
             def begin(whole: int, seconds: float) -> None:
                 err.print(
-                    f"{len(architectures)} network{'s' * (len(architectures) > 1)} on {images.name}, {whole} epochs in"
-                    f" all: about {span(seconds)} on this machine.",
+                    f"{len(architectures)} network{'s' * (len(architectures) > 1)} on {images.name}, {whole}"
+                    f" epoch{'s' * (whole > 1)} in all: about {span(seconds)} on this machine.",
                 )
 
             try:
