@@ -72,13 +72,16 @@ def train_architectures(
             raise LabError(f"The output of {space.format(genotype)} does not depend on its input: leave it out.")
     rungs = plan(len(genotypes), epochs, budget)
     ask = Ask(space, genotypes, images, recipe_for(space, images, flip), rungs, seed)
+
+    def known(key: str, done: int) -> Trained | None:
+        row = store.training(key, done)
+        return None if row is None else Trained(**row)
+
     with Campaign(ask, data) as campaign:
-        seconds = campaign.estimate()
+        seconds = campaign.estimate(known)
         if begin:
             begin(cost(rungs), seconds)
-        best, failed = campaign.train(
-            lambda key, done: _known(store, key, done), lambda record: store.add_training(asdict(record)), progress
-        )
+        best, failed = campaign.train(known, lambda record: store.add_training(asdict(record)), progress)
     return r.Trainings(
         results=[_told(record) for record in best],
         failed={space.format(genotype): why for genotype, why in failed.items()},
@@ -87,11 +90,6 @@ def train_architectures(
         plain=logistic_regression(images),
         next="valid, on images held out from training, is what to choose by; test tells what the choice is worth.",
     )
-
-
-def _known(store: Store, key: str, epochs: int) -> Trained | None:
-    row = store.training(key, epochs)
-    return None if row is None else Trained(**row)
 
 
 def _records(store: Store, space: str, data: str | None) -> list[Trained]:

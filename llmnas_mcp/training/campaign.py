@@ -26,6 +26,7 @@ FOLDER = "training"  # in the folder of tables
 
 # Told with what is done and what is to do, in milliseconds of the estimate, and what is done now.
 Progress = Callable[[int, int, str], None]
+Known = Callable[[str, int], Trained | None]  # what came of a training, by its key, after so many epochs
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,20 @@ class Campaign:
         if isinstance(self._engine, Processes) and self._engine is not jobs.shared():
             self._engine.close()
 
-    def estimate(self) -> float:
-        """The seconds that the whole plan takes, by one timed step of each network, as many side by side as fit."""
+    def estimate(self, known: Known) -> float:
+        """The seconds that the whole plan takes, by a timed step of each network, or by what was trained before.
+
+        As many side by side as fit.
+        """
         from llmnas_mcp.training.worker import time_step
 
-        for course, answer in self._run(self.courses, lambda its: Job(time_step, (its,))):
+        new = []
+        for course in self.courses:
+            if record := known(course.key, self.ask.rungs[0].epochs):
+                self._pace[course.key] = record.seconds / (record.epochs * self.ask.steps)
+            else:
+                new.append(course)
+        for course, answer in self._run(new, lambda its: Job(time_step, (its,))):
             if not isinstance(answer, Failed):
                 self._pace[course.key] = float(answer)
         return self._seconds()
@@ -105,7 +115,7 @@ class Campaign:
 
     def train(
         self,
-        known: Callable[[str, int], Trained | None],
+        known: Known,
         remember: Callable[[Trained], None],
         progress: Progress | None = None,
     ) -> tuple[list[Trained], dict[Genotype, str]]:
@@ -169,6 +179,8 @@ class Campaign:
         from llmnas_mcp.training.worker import told
 
         works = [work(told(course, self._images)) for course in courses]
+        if not works:
+            return
         with closing(self._engine.run(works)) as answers:
             for index, answer in answers:
                 yield courses[index], answer

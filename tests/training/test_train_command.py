@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -13,10 +16,12 @@ from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.search.trained import trained_of
 from llmnas_mcp.settings import Settings
 from llmnas_mcp.spaces.registry import load_space
-from tests.agents.conftest import Run, llmnas, parsed
+from tests import warm
+from tests.agents.conftest import Run, environment, llmnas, parsed
 from tests.agents.test_cli_space import refused
 from tests.images.made import class_folders
 from tests.spaces.own import TINYNET
+from tests.thorough import HUNG
 from tests.training.conftest import NETWORKS, trainings
 
 __all__ = ["llmnas"]
@@ -124,3 +129,19 @@ def test_what_cannot_be_trained_is_told_before_anything_is(
 def test_a_network_whose_output_is_constant_is_refused(llmnas: Run) -> None:
     cell = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
     assert "does not depend on its input" in refused(llmnas("train", cell, "--data", "digits", check=False))
+
+
+def test_ctrl_c_says_what_is_kept_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    asked = ["train", NETWORKS[1], "--space", TINYNET, "--data", "digits", "--epochs", "60", "--json"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with warm.Popen(asked, env=environment(tmp_path), **pipes) as process:
+        folder = tmp_path / "tables" / "training"
+        while process.poll() is None and not list(folder.glob("*.resume")):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=HUNG)
+    assert process.returncode == 130
+    assert "Stopped. What was trained is kept: the same command goes on from there." in told
+    assert "Traceback" not in told
+    (left,) = folder.glob("*.resume")
+    assert torch.load(left, weights_only=True)["step"] > 0
