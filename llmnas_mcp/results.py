@@ -164,6 +164,29 @@ class RoundInfo(Result):
     hypervolume: float
 
 
+class Trained(Result):
+    """How good a network is after training: valid and test are accuracies in %, of held-out and of test images."""
+
+    architecture: str
+    data: str
+    epochs: int
+    of_epochs: int
+    valid: float
+    test: float
+    seed: int
+
+
+class Trainings(Result):
+    """Answer of train_architectures, best first by `valid`."""
+
+    results: list[Trained]
+    failed: dict[str, str]
+    epochs: int
+    estimated_s: float
+    plain: float | None = Field(description="test accuracy of logistic regression on pixels; null: too slow")
+    next: str
+
+
 class Search(Result):
     """State of a search. Hypervolume: each cost scaled to 0..1 within the limits, 1 - score, reference point all 1."""
 
@@ -190,6 +213,7 @@ class Search(Result):
     rules: int
     niches: list[NicheInfo]
     history: list[RoundInfo]
+    trained: list[Trained] = Field(description="the best 10 members that were trained, by data")
     truncated: bool
     next: str
 

@@ -135,7 +135,7 @@ class Judge:
         (True, 'fitted:nasbench201-accuracy, fitted:hwnasbench')
         """
         asked = Asked(space, dataset, device, tuple(objectives), data, dict(limits or {}))
-        reference = reference_of(space, dataset_shape(dataset))
+        reference = reference_of(space, dataset_shape(dataset, data))
         genotypes = list(space.genotypes()) if reference.complete else _evolved(asked, reference.genotypes)
         truths = Truths.of(asked, genotypes)
         if not truths.within.any():

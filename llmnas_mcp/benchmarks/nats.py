@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmnas_mcp.devices.unpickler import load_plain
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.measured import Columns, starts_with
 from llmnas_mcp.spaces import DATASETS, Space
+from llmnas_mcp.unpickler import load_plain
 
 META = "meta.pickle.pbz2"
 EPOCHS = "200"

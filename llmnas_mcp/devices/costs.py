@@ -31,7 +31,7 @@ from llmnas_mcp.devices.own import (
 from llmnas_mcp.devices.predictor import SOURCE, Fit, refusal
 from llmnas_mcp.devices.tables import fitted_to, imported_tables, load_columns
 from llmnas_mcp.errors import DataError, LabError, UnknownNameError
-from llmnas_mcp.spaces import DATASETS, Genotypes, Space, dataset_shape
+from llmnas_mcp.spaces import DATASETS, Genotypes, Space, dataset_shape, with_images
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def cost_of(
     if objective not in UNITS:
         raise UnknownNameError("objective", objective, UNITS)
     if objective in ANYWHERE:
-        counted = getattr(space, objective)(genotypes, dataset_shape(dataset)) if count else np.empty(0)
+        counted = getattr(space, objective)(genotypes, dataset_shape(dataset, data)) if count else np.empty(0)
         return Costs(counted / 1e6, UNITS[objective], ("computed",) * count, np.full(count, np.nan), (None,) * count)
     if device is None:
         raise LabError(
@@ -283,6 +283,13 @@ def _nothing_known(space: Space, device: Device, dataset: str, objective: Object
             "llmnas data import FILE --dataset NAME."
         )
     its = [m.dataset for m in models if (m.device, m.objective) == (device.name, objective)]
+    if dataset in with_images(data, dataset):
+        return DataError(
+            f"Nothing is known of the {objective} of {device.name} on {dataset}, your own data: devices were published"
+            f" with models of {', '.join(dict.fromkeys(its)) or 'no dataset'} only. {' and '.join(ANYWHERE)} need no"
+            f" device (--objective macs); else time networks for {dataset} on a device of your own: llmnas device add"
+            f" NAME --runtime onnxruntime, llmnas device measure NAME --space {space.name} --dataset {dataset}"
+        )
     near = difflib.get_close_matches(dataset.lower().replace("-", ""), its, n=1)
     hint = f" Did you mean {near[0]!r}?" if near and near[0] != dataset else ""
     return DataError(

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmnas_mcp.devices.catalogue import GIVE_COLUMNS, parse_column
-from llmnas_mcp.devices.unpickler import load_plain
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.measured import (
     DATASET_NAME,
@@ -24,6 +23,7 @@ from llmnas_mcp.measured import (
     table_name,
 )
 from llmnas_mcp.spaces import DATASETS, Genotypes, Space
+from llmnas_mcp.unpickler import load_plain
 
 LARGEST = 1e9  # ms, mJ or MB: eleven days a picture; what lies above is in another unit
 CANNOT_RUN = -1  # as HW-NAS-Bench marks cells the Edge TPU refuses

@@ -31,7 +31,6 @@ from llmnas_mcp.devices.catalogue import NAME, column, parse_column
 from llmnas_mcp.devices.importers import LARGEST
 from llmnas_mcp.devices.predictor import FOLDER, Fit, load
 from llmnas_mcp.devices.tables import ImportedTable
-from llmnas_mcp.devices.unpickler import load_plain
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.measured import (
     check_dataset_name,
@@ -47,6 +46,7 @@ from llmnas_mcp.measured import (
 )
 from llmnas_mcp.spaces import DATASETS, Genotypes, Space
 from llmnas_mcp.spaces.fbnet.plan import BLOCKS, LAYERS, STEM, Layer, block, plan
+from llmnas_mcp.unpickler import load_plain
 
 SPACE = "fbnet"
 PREFIX = "layers"

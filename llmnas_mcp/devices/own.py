@@ -272,7 +272,7 @@ def _fit(
     known = measured_costs(name, space.name, dataset, objective, data)
     if len(known) < LEAST:
         return None
-    return fit_costs(space, dataset_shape(dataset), list(known), np.array(list(known.values())))
+    return fit_costs(space, dataset_shape(dataset, data), list(known), np.array(list(known.values())))
 
 
 def _figure(name: str, passes: tuple[tuple[float, ...], ...]) -> float:

@@ -187,4 +187,4 @@ def _fit(space: Space, dataset: str, title: str, path: Path, mtime: int, size: i
     runs = ~column.cannot_run  # what cannot run teaches no cost
     if runs.sum() < LEAST:
         return None
-    return fit_costs(space, dataset_shape(dataset), column.genotypes[runs], column.values[runs])
+    return fit_costs(space, dataset_shape(dataset, path.parent), column.genotypes[runs], column.values[runs])

@@ -28,6 +28,7 @@ from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.instruments import Progress
 from llmnas_mcp.search.members import Member, front_members
 from llmnas_mcp.search.service import Laboratory
+from llmnas_mcp.search.trained import best_trained
 from llmnas_mcp.spaces import Genotype, Space
 
 MOST_STEPS = 400  # of the curve of hypervolume
@@ -103,6 +104,7 @@ def tell(lab: Laboratory, search_id: str, progress: Progress | None = None) -> d
             }
             for m in (handle.near_front(members) if members else [])
         ],
+        "trained": _trained(lab, handle, number),
         "exact": None if best is None else _unscaled(handle, best),
         "hypervolume": {"curve": _curve(handle, members), "final": final, "best": most},
         "coverage": _coverage(lab, handle, members, front),
@@ -113,6 +115,15 @@ def tell(lab: Laboratory, search_id: str, progress: Progress | None = None) -> d
         else {"source": worth.source, "grade": worth.grade, "rows": [asdict(row) for row in worth.rows[:2]]},
         "truth": None if truth is None else _truth(truth),
     }
+
+
+def _trained(lab: Laboratory, handle: SearchHandle, number: dict[str, int]) -> list[dict[str, Any]]:
+    """By data, what members reached that were trained on it: accuracies in %, never part of a score."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for record in best_trained(lab.store, handle.space, number, most=len(number)):
+        told = {name: getattr(record, name) for name in ("valid", "test", "epochs", "of_epochs")}
+        rows.setdefault(record.data, []).append({"member": number[record.architecture], **told})
+    return [{"data": data, "rows": own} for data, own in rows.items()]
 
 
 def _truth(truth: Truth) -> dict[str, Any]:

@@ -85,4 +85,5 @@ def file_name(space: Space, dataset: Dataset) -> str:
     'nasbench201-32px-10classes-v2.npz'
     """
     edition = f"-{space.edition}" if space.edition else ""
-    return f"{space.name}{edition}-{dataset.resolution}px-{dataset.classes}classes-v{engine.VERSION}.npz"
+    colours = "" if dataset.channels == 3 else f"-{dataset.channels}ch"
+    return f"{space.name}{edition}-{dataset.resolution}px{colours}-{dataset.classes}classes-v{engine.VERSION}.npz"

@@ -74,7 +74,7 @@ def attempt(
     names, values, reasons = check_proxies(proxies), dict[str, float](), dict[str, UnscorableError]()
     with exactly():
         try:
-            seen = Observation(network, *inputs.batch(dataset.resolution, dataset.classes), SEED)
+            seen = Observation(network, *inputs.batch(dataset.resolution, dataset.classes, dataset.channels), SEED)
         except RuntimeError as error:  # torch's, of tensors that cannot be worked with: sparse, quantised, too large
             raise UnscorableError(f"cannot be looked at: {_what(error)}") from error
         for name in names:

@@ -20,27 +20,28 @@ BATCH = 16
 
 
 @lru_cache(maxsize=8)
-def batch(resolution: int, classes: int) -> tuple[Tensor, Tensor]:
-    """Images (BATCH, 3, resolution, resolution), each channel of mean 0 and deviation 1, and labels (BATCH,).
+def batch(resolution: int, classes: int, channels: int = 3) -> tuple[Tensor, Tensor]:
+    """Images (BATCH, channels, resolution, resolution), each channel of mean 0 and deviation 1, and labels (BATCH,).
 
-    Crops are squares of the photograph of Grace Hopper that matplotlib ships (public domain), their sides spread evenly
-    on a log scale from `resolution` pixels (no more than it has) to its full width, then scaled. Labels go round, four
-    images a class, so that images of one class can be compared.
+    Crops are squares of the photograph of Grace Hopper that matplotlib ships (public domain), in grey for one channel,
+    their sides spread evenly on a log scale from `resolution` pixels (no more than it has) to its full width, then
+    scaled. Labels go round, four images a class, so that images of one class can be compared.
     """
     import torch
     from PIL import Image
 
     photograph = files("matplotlib") / "mpl-data" / "sample_data" / "grace_hopper.jpg"
     with photograph.open("rb") as file:
-        whole = Image.open(file).convert("RGB")
+        whole = Image.open(file).convert("L" if channels == 1 else "RGB")
     rng = np.random.default_rng(SEED)
     largest = min(whole.size)
-    images = np.empty((BATCH, 3, resolution, resolution), np.float32)
+    images = np.empty((BATCH, channels, resolution, resolution), np.float32)
     for image in images:
         side = round(largest * (min(resolution, largest) / largest) ** rng.uniform())
         left, top = (int(rng.integers(length - side + 1)) for length in whole.size)
         crop = whole.crop((left, top, left + side, top + side))
-        image[:] = np.asarray(crop.resize((resolution, resolution), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+        small = np.asarray(crop.resize((resolution, resolution), Image.Resampling.BILINEAR))
+        image[:] = small.reshape(resolution, resolution, channels).transpose(2, 0, 1)
     images -= images.mean((0, 2, 3), keepdims=True)
     images /= images.std((0, 2, 3), keepdims=True)
     return torch.from_numpy(images), torch.from_numpy(np.arange(BATCH) % min(classes, BATCH // 4))

@@ -49,8 +49,8 @@ def exactly() -> Iterator[None]:
 class Observation:
     """A copy of `network` in training mode, and how it responds to a batch; the network itself stays as it is.
 
-    images: (batch, 3, height, width), `batch` even; labels: (batch,), classes. Batch normalisation works on the batch.
-    Raises UnscorableError, with the reason, where the network has no layer (nn.Conv2d or nn.Linear) or its
+    images: (batch, channels, height, width), `batch` even; labels: (batch,), classes. Batch normalisation works on the
+    batch. Raises UnscorableError, with the reason, where the network has no layer (nn.Conv2d or nn.Linear) or its
     forward pass fails.
     """
 

@@ -42,7 +42,7 @@ class Scores:
 
 
 def has_atlas(space: Space, dataset: Dataset) -> bool:
-    """Whether a shipped atlas serves this space and dataset: its resolution and number of classes decide.
+    """Whether a shipped atlas serves this space and dataset: its resolution, colours and classes decide.
 
     >>> from llmnas_mcp.spaces import get_space
     >>> has_atlas(get_space("nasbench201"), Dataset("mine", 32, 10))

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from llmnas_mcp import results as r
 from llmnas_mcp.devices import cost_models, cost_of, devices_of
 from llmnas_mcp.devices.tables import imported_tables
-from llmnas_mcp.errors import ArchitectureError, LabError, UnknownNameError
+from llmnas_mcp.errors import ArchitectureError, DataError, LabError, SpaceError, UnknownNameError
 from llmnas_mcp.scoring import calibration_of, form_of, score_of
-from llmnas_mcp.spaces import DATASETS, Dataset, Genotype, Space, dataset_shape, get_space, known_spaces
+from llmnas_mcp.spaces import DATASETS, Dataset, Genotype, Space, dataset_shape, get_space, known_spaces, with_images
 
 MOST_ARCHITECTURES = 1000
 Progress = Callable[[int, int], None]
 
 
-def list_spaces() -> r.Spaces:
-    """The search spaces, with their notation."""
+def list_spaces(data: Path) -> r.Spaces:
+    """The search spaces, with their notation, and what their networks can be built for."""
     known, unavailable = known_spaces()
+    try:
+        images = with_images(data)
+    except DataError as error:
+        images, unavailable = with_images(None), {**unavailable, "images": str(error)}
     return r.Spaces(
         spaces=[
             r.SpaceInfo(
@@ -30,7 +35,7 @@ def list_spaces() -> r.Spaces:
                 encoding=space.encoding,
                 example=space.example,
                 short=space.short(space.parse(space.example)),
-                datasets=list(space.datasets or DATASETS),
+                datasets=list(dict.fromkeys([*(space.datasets or DATASETS), *_taken(space, images)])),
                 score_of=[] if space.tokens is None else list(form_of(space, dataset_shape(space.dataset)).members),
                 source=space.source,
             )
@@ -164,15 +169,28 @@ def name_of(space: Space, genotype: Genotype) -> str:
 
 
 def dataset_for(space: Space, name: str | None, data: Path) -> Dataset:
-    """The dataset of that name, which the space's networks are for or a table was imported for; by default its first.
+    """The dataset of that name: one of the space's, with images of the owner's, or of a table; by default its first.
 
-    Raises UnknownNameError for another.
+    Raises UnknownNameError for another, and SpaceError where the space's networks take no such images.
     """
     name = name or space.dataset
     names = {*(space.datasets or DATASETS), *(t.dataset for t in imported_tables(data) if t.space == space.name)}
-    if name not in names:
-        raise UnknownNameError("dataset", name, names, f"Networks of {space.name} are for these: name one as dataset.")
-    return dataset_shape(name)
+    if name not in names and name not in (images := with_images(data)):
+        fix = f"Networks of {space.name} are for these: name one as dataset. Your own: llmnas data add NAME PATH"
+        raise UnknownNameError("dataset", name, names | images.keys(), fix)
+    shape = dataset_shape(name, data)
+    space.check_dataset(shape)
+    return shape
+
+
+def _taken(space: Space, datasets: Mapping[str, Dataset]) -> list[str]:
+    """Those of the datasets that a space's networks take."""
+    found = []
+    for name, dataset in datasets.items():
+        with suppress(SpaceError):
+            space.check_dataset(dataset)
+            found.append(name)
+    return found
 
 
 def read_all(space: Space, architectures: Sequence[str]) -> list[Genotype]:

@@ -25,9 +25,10 @@ from llmnas_mcp.search.starting import check_settings, id_of
 from llmnas_mcp.search.store import Store
 from llmnas_mcp.search.submitting import submit
 from llmnas_mcp.search.timing import with_measured
+from llmnas_mcp.search.trained import best_trained
 from llmnas_mcp.search.views import brief_goal, gaps_of, member_info, member_of, statement_of
 from llmnas_mcp.settings import Settings
-from llmnas_mcp.spaces import Space, dataset_shape, get_space
+from llmnas_mcp.spaces import Space, get_space
 
 MOST_ROUNDS = 100  # of a search's history that are told: the newest
 OPEN_SEARCHES = 16
@@ -144,6 +145,7 @@ class Laboratory:
                 for number in numbers[-MOST_ROUNDS:]
                 for until in [[m for m in members if m.round <= number]]
             ],
+            trained=best_trained(self.store, handle.space, {m.architecture for m in members}),
             truncated=len(numbers) > MOST_ROUNDS,
             next=Directions(handle, members).after_look(),
         )
@@ -351,8 +353,9 @@ class Laboratory:
                     else "There are none yet: start one (start_search, or llmnas search)."
                 )
                 raise NotFoundError(f"There is no search {search_id[:80]!r}. {known}")
-            where = (get_space(row["space"]), dataset_shape(row["dataset"]), row["device"], tuple(row["objectives"]))
-            landscape = Landscape(*where, self.settings.data, row["scored_by"])
+            space, data = get_space(row["space"]), self.settings.data
+            shape = dataset_for(space, row["dataset"], data)
+            landscape = Landscape(space, shape, row["device"], tuple(row["objectives"]), data, row["scored_by"])
             handle = SearchHandle(row, landscape)
             self._keep_open(handle)
         return handle

@@ -100,7 +100,31 @@ tasks = Table(
     Column("expires", String(32), nullable=False, index=True),
 )
 
-SCHEMA = database.Schema("llmnas_version", metadata, Path(__file__).with_name("migrations"), "0006")
+# See trained.py.
+trainings = Table(
+    "trainings",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("key", String(40), nullable=False),
+    Column("space", String(40), nullable=False),
+    Column("architecture", String(1000), nullable=False),
+    Column("data", String(64), nullable=False),
+    Column("digest", String(40), nullable=False),
+    Column("epochs", Integer, nullable=False),
+    Column("of_epochs", Integer, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("valid", Float, nullable=False),
+    Column("test", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("recipe", JSON, nullable=False),
+    Column("split", JSON, nullable=False),
+    Column("weights", String(80), nullable=False),
+    Column("created", String(32), nullable=False),
+    sa.UniqueConstraint("key", "epochs"),
+    sa.Index("trainings_in_space", "space", "id"),
+)
+
+SCHEMA = database.Schema("llmnas_version", metadata, Path(__file__).with_name("migrations"), "0007")
 
 # Queries asked many times a round, built once.
 _SEARCH: sa.BindParameter[str] = sa.bindparam("search_id")
@@ -130,13 +154,14 @@ MEMBERS = (
     .order_by(members.c.id)
 )
 ORIGINS = sa.select(members.c.architecture, members.c.origin).where(members.c.search_id == _SEARCH)
+_TRAININGS = sa.select(*(column for column in trainings.c if column.name not in ("id", "created")))
 # One writer of a search at a time, so that what it counts still holds when it writes, and ids rise in the order in
 # which members appear. SQLite has no such lock and needs none: it has one writer at a time.
 LOCK_SEARCH = sa.select(searches.c.search_id).where(searches.c.search_id == _SEARCH).with_for_update()
 
 
 class Store:
-    """Searches, members and rules in one database."""
+    """Searches, members, rules and trainings in one database."""
 
     def __init__(self, url: str) -> None:
         self.engine = database.connect(url, SCHEMA)
@@ -249,3 +274,26 @@ class Store:
                 [{**row, "search_id": search_id, "niche": niche, "version": version} for row in rows],
             )
         return True
+
+    def add_training(self, row: dict[str, Any]) -> None:
+        """Remember what came of a training after so many epochs; a second time changes nothing."""
+        with self.engine.begin() as connection:
+            database.alone(connection)
+            same = trainings.c.key == row["key"], trainings.c.epochs == row["epochs"]
+            if connection.scalar(sa.select(trainings.c.id).where(*same)) is None:
+                created = datetime.now(UTC).isoformat(timespec="microseconds")
+                connection.execute(trainings.insert().values(**row, created=created))
+
+    def training(self, key: str, epochs: int) -> dict[str, Any] | None:
+        """What came of a training after so many epochs, or None."""
+        query = _TRAININGS.where(trainings.c.key == key, trainings.c.epochs == epochs)
+        with self._reader.connect() as connection:
+            row = connection.execute(query).mappings().first()
+        return dict(row) if row else None
+
+    def trainings(self, space: str, data: str | None) -> list[dict[str, Any]]:
+        """All that was trained of a space, on data of that name or for None on any, oldest first."""
+        of_data = [] if data is None else [trainings.c.data == data]
+        query = _TRAININGS.where(trainings.c.space == space, *of_data).order_by(trainings.c.id)
+        with self._reader.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]

@@ -12,16 +12,18 @@ from llmnas_mcp.devices import devices_of
 from llmnas_mcp.search import instruments
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.server.trouble import readable
+from llmnas_mcp.spaces import with_images
 
 MOST = 100  # the protocol's limit
 
 
 def register(mcp: MCPServer, lab: Laboratory) -> None:
     """Add completions for devices, datasets, operations and ids of searches."""
-    spaces = instruments.list_spaces().spaces
+    data = lab.settings.data
+    spaces = instruments.list_spaces(data).spaces
     offers: dict[str, Callable[[], Sequence[str]]] = {
-        "device": lambda: list(devices_of(lab.settings.data)),
-        "dataset": lambda: list(dict.fromkeys(name for space in spaces for name in space.datasets)),
+        "device": lambda: list(devices_of(data)),
+        "dataset": lambda: list(dict.fromkeys([*(n for space in spaces for n in space.datasets), *with_images(data)])),
         "avoid": lambda: list(dict.fromkeys(name for space in spaces for c in space.choices for name in c.values)),
         "search_id": lambda: [line.search_id for line in lab.list_searches(200).searches],
     }

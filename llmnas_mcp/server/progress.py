@@ -16,38 +16,29 @@ noted: ContextVar[Callable[[int, int], bool] | None] = ContextVar("noted", defau
 
 def reporter(ctx: Context) -> Callable[[int, int], None]:
     """A function for `progress=` arguments: reports architectures scored, and stops the work of a cancelled call."""
-    note = noted.get()
-
-    def report(done: int, total: int) -> None:
-        if note is None or note(done, total):
-            tell(ctx, done, total, f"scored {done} of {total} architectures")
-        else:
-            anyio.from_thread.check_cancelled()
-
-    return report
+    say = saying_reporter(ctx)
+    return lambda done, total: say(done, total, f"scored {done} of {total} architectures")
 
 
 def timing_reporter(ctx: Context) -> Callable[[int, int, str], None]:
+    """As `reporter`, for networks that are timed, which say themselves what is done now."""
+    say = saying_reporter(ctx)
+    return lambda done, total, what: say(done, total, f"timed {done} of {total} networks, {what}")
+
+
+def step_reporter(ctx: Context, steps: int) -> Callable[[str], None]:
+    """As `reporter`, for work of so many steps that says of each what is done in it, as it begins."""
+    say, begun = saying_reporter(ctx), count()
+    return lambda what: say(next(begun), steps, what)
+
+
+def saying_reporter(ctx: Context) -> Callable[[int, int, str], None]:
     """As `reporter`, for work that says itself what it does."""
     note = noted.get()
 
     def report(done: int, total: int, what: str) -> None:
         if note is None or note(done, total):
-            tell(ctx, done, total, f"timed {done} of {total} networks, {what}")
-        else:
-            anyio.from_thread.check_cancelled()
-
-    return report
-
-
-def step_reporter(ctx: Context, steps: int) -> Callable[[str], None]:
-    """As `reporter`, for work of so many steps that says of each what is done in it, as it begins."""
-    note, begun = noted.get(), count()
-
-    def report(what: str) -> None:
-        done = next(begun)
-        if note is None or note(done, steps):
-            tell(ctx, done, steps, what)
+            tell(ctx, done, total, what)
         else:
             anyio.from_thread.check_cancelled()
 

@@ -25,7 +25,7 @@ def register(mcp: MCPServer, lab: Laboratory) -> None:
     @mcp.resource("llmnas://spaces", mime_type=JSON)
     def spaces() -> str:
         """Search spaces and their notation."""
-        return _text(instruments.list_spaces())
+        return _text(instruments.list_spaces(lab.settings.data))
 
     @mcp.resource("llmnas://devices", mime_type=JSON)
     def devices() -> str:

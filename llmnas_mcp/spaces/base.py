@@ -34,10 +34,11 @@ class Space(ABC):
     """A set of architectures: one choice at each position. A subclass needs `name`, `choices` and `build`.
 
     choices: position -> the values allowed there, in the order of an architecture's notation. title: by default the
-    first line of the class's docstring. encoding: how an architecture is written, in words. datasets: what its networks
-    can be built for; None for any. tokens: whether these work more on tokens, as transformers do, than on feature
-    maps; None where a look at one is to tell. spec: what `space_of` finds the space by in another process. edition:
-    changes with the file of the space. The registry sets both.
+    first line of the class's docstring. encoding: how an architecture is written, in words. datasets: the published
+    ones its networks are for, None for all; images of the laboratory's owner come beside them. tokens: whether these
+    work more on tokens, as transformers do, than on feature maps; None where a look at one is to tell. spec: what
+    `space_of` finds the space by in another process. edition: changes with the file of the space. The registry sets
+    both.
     """
 
     name: ClassVar[str]
@@ -99,6 +100,10 @@ class Space(ABC):
     def constant(self, genotype: Genotype) -> bool:  # noqa: ARG002 - for those that override it
         """Whether the network's output is known not to depend on its input: such a network is no candidate."""
         return False
+
+    def check_dataset(self, dataset: Dataset) -> None:  # noqa: ARG002 - for those that override it
+        """Raise SpaceError, with the fix, where networks of the space take no such images: by default they take any."""
+        return
 
     def params(self, genotypes: Genotypes, dataset: Dataset) -> NDArray[np.int64]:
         """Trainable parameters of each network as built, shape (n,). By default they are counted, see `counting`."""

@@ -17,7 +17,7 @@ import numpy as np
 from llmnas_mcp.errors import LabError, SpaceError, UnknownNameError
 from llmnas_mcp.spaces import counting
 from llmnas_mcp.spaces.base import Space
-from llmnas_mcp.spaces.datasets import Dataset
+from llmnas_mcp.spaces.datasets import DATASETS, Dataset
 from llmnas_mcp.spaces.mishaps import file_of, told
 from llmnas_mcp.spaces.needed import Genotype
 from llmnas_mcp.spaces.notation import INACTIVE
@@ -158,8 +158,9 @@ def check_space(space: Space, dataset: Dataset, score: Score | None = None) -> C
     What `reference_of` takes of time comes on top.
     """
     check_declared(space)
-    if space.datasets is not None and dataset.name not in space.datasets:
+    if space.datasets is not None and dataset.name in DATASETS and dataset.name not in space.datasets:
         raise UnknownNameError(f"dataset of space {space.name}", dataset.name, space.datasets)
+    space.check_dataset(dataset)
     ends = [tuple(0 for _ in space.values), tuple(len(values) - 1 for values in space.values)]
     drawn = [tuple(row) for row in space.sample(TRIED, np.random.default_rng(SEED)).tolist()]
     for genotype in [*ends, *drawn]:

@@ -49,7 +49,7 @@ def test_where_all_is_well_it_says_so_and_what_could_be_set_up(llmnas: Run) -> N
     assert parsed(done)["ok"]
     assert [found[name][0] for name in ("environment", "store", "data", "server", "codex")] == ["ok"] * 5
     assert "holds 0 searches" in found["store"][1]
-    assert "offers 17 tools" in found["codex"][1]
+    assert "offers 18 tools" in found["codex"][1]
     state, said, _ = found["key"]
     assert (state, "ANTHROPIC_API_KEY" in said) == ("note", True)
     for name in ("claude-desktop", "claude-code", "vscode", "cursor"):

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from llmnas_mcp import unpickler
 from llmnas_mcp.benchmarks import accuracy_of, import_accuracies
 from llmnas_mcp.benchmarks.tables import import_measured
-from llmnas_mcp.devices import unpickler
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.spaces import Space
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llmnas_mcp.devices import unpickler
+from llmnas_mcp import unpickler
 from llmnas_mcp.devices.tables import import_table, imported_tables, load_columns
-from llmnas_mcp.devices.unpickler import load_plain
 from llmnas_mcp.errors import DataError
 from llmnas_mcp.spaces import Space
+from llmnas_mcp.unpickler import load_plain
 
 CELLS = [(3, 3, 3, 3, 3, 3), (3, 0, 3, 0, 0, 3), (0, 0, 0, 1, 0, 0)]
 Save = Callable[..., Path]

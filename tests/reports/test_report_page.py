@@ -355,3 +355,19 @@ def test_a_transformer_is_drawn_with_a_column_a_layer_its_heads_and_its_mlp(
         assert "By estimated inherited accuracies" in page.locator("#truth").inner_text()
         assert "cell" not in page.locator("main").inner_text().lower().replace("cancelled", "")
         assert "attention heads" in page.locator("#operations").inner_text()
+
+
+def test_trained_accuracies_have_a_column_of_their_own_beside_scores(open_report: Opened, lab: Laboratory) -> None:
+    search_id = play(lab, 1)
+    _, members = lab.members(search_id)
+    best = max(members, key=lambda member: member.score)
+    record = {"key": "k", "space": "nasbench201", "architecture": best.architecture, "data": "digits", "digest": "d"}
+    figures = {"epochs": 3, "of_epochs": 12, "seed": 0, "valid": 98.6, "test": 97.21, "seconds": 1.0}
+    lab.store.add_training({**record, **figures, "recipe": {}, "split": {}, "weights": "k.pt"})
+    with open_report(lab, search_id) as page:
+        head = page.locator("#table th", has_text="trained on digits: held out / test (%)")
+        head.get_by_role("button").click()
+        head.get_by_role("button").click()
+        first = page.locator("#table tbody tr").first
+        assert "98.60 / 97.21 after 3 of 12 epochs" in first.inner_text()
+        assert f"{best.score:.4f}" in first.inner_text()

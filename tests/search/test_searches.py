@@ -123,7 +123,7 @@ def test_the_id_names_device_and_dataset_and_follows_from_the_settings(lab: Labo
         (
             {"space": "fbnet", "dataset": "cifar10"},
             UnknownNameError,
-            "Unknown dataset 'cifar10'.*Allowed: cifar100, imagenet",
+            "Unknown dataset 'cifar10'.*Allowed: cifar100, digits, imagenet",
         ),
         ({"objective": "power"}, UnknownNameError, "Unknown objective 'power'.*energy, latency"),
         ({"device": "raspi4", "objective": "energy"}, DataError, "No energy was published for raspi4.*edgegpu"),

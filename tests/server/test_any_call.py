@@ -227,7 +227,8 @@ def test_generated_calls_end_in_a_result_or_a_readable_error_and_the_server_live
     assert running.logged == ""
     results = {name for name in TOOLS if running.seen[f"{name} result"]}
     errors = {name for name in TOOLS if running.seen[f"{name} error"]}
-    assert results == TOOLS - {"measure_latency"}  # which a server without own devices refuses
+    # A server without own devices times nothing, and one without added data trains on what nobody guesses.
+    assert results == TOOLS - {"measure_latency", "train_architectures"}
     assert errors == TOOLS
     # Caches of searches and pictures still grow by steps of some megabytes; what is kept of every call shows as more.
     assert running.megabytes < before + max(20, CALLS / 2 * 0.01)

@@ -90,7 +90,7 @@ def test_a_damaged_list_of_spaces_is_told_and_ours_are_there_all_the_same(conten
     found, broken = known_spaces()
     assert [space.name for space in found] == [*SPACES]
     assert list(broken) == ["spaces.json"]
-    assert list_spaces().unavailable == broken
+    assert list_spaces(Path("none")).unavailable == broken
 
 
 def test_spaces_that_are_added_at_once_are_all_remembered(write_space: Write) -> None:

@@ -40,7 +40,7 @@ class Ground:
         space, data = get_space(plan.space), Settings().data
         self.space = space
         self.landscapes = {
-            by: Landscape(space, dataset_shape(dataset), place_of(device), plan.objectives, data, by)
+            by: Landscape(space, dataset_shape(dataset, data), place_of(device), plan.objectives, data, by)
             for by in ("zero-cost", "params")
         }
         self.landscape = self.landscapes["zero-cost"]

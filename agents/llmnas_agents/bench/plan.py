@@ -145,7 +145,9 @@ class Plan(BaseModel):
             if ours_of(method) is None:
                 method_of(method)
         for dataset, device in self.places:
-            Landscape(space, dataset_shape(dataset), place_of(device), self.objectives, Settings().data)
+            Landscape(
+                space, dataset_shape(dataset, Settings().data), place_of(device), self.objectives, Settings().data
+            )
             if any(trained for _, trained in map(parted, self.compared)):
                 short_training(space, dataset, Settings().data)
         asking = [own.operator for method in self.compared if (own := ours_of(method)) and own.operator in LANGUAGE]

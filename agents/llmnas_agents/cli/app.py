@@ -23,6 +23,7 @@ from llmnas_agents.cli import (
     score,
     search,
     space,
+    train,
 )
 from llmnas_agents.cli.shared import err, out
 from llmnas_mcp import __version__
@@ -35,7 +36,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (search, pick, lookups, score, export, report, replay, install, doctor):
+for group in (search, pick, train, lookups, score, export, report, replay, install, doctor):
     app.add_typer(group.commands)
 app.add_typer(data.commands, name="data")
 app.add_typer(space.commands, name="space")

@@ -114,16 +114,18 @@ def _score_architectures(
 
 def _score_models(models: list[str], dataset: str, names: list[str] | None, as_json: bool) -> None:
     from llmnas_mcp.scoring import DEFAULT, PROXIES, attempt, build, check_proxies
-    from llmnas_mcp.spaces import DATASETS
+    from llmnas_mcp.settings import Settings
+    from llmnas_mcp.spaces import DATASETS, with_images
 
-    if dataset not in DATASETS:
-        raise UnknownNameError("dataset", dataset, DATASETS)
+    known = with_images(Settings().data) | DATASETS
+    if dataset not in known:
+        raise UnknownNameError("dataset", dataset, known)
     asked = check_proxies(PROXIES if "all" in (names or ()) else names or DEFAULT)
     answers: list[dict[str, Any]] = []
     for model in models:
         try:
             with users_code(model) as factory:
-                values, reasons = attempt(build(factory), DATASETS[dataset], asked)
+                values, reasons = attempt(build(factory), known[dataset], asked)
             left_out = {name: str(reason) for name, reason in reasons.items()}
             answers.append({"model": model, "proxies": values, "left_out": left_out, "reason": None})
         except LabError as error:

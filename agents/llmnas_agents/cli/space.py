@@ -45,16 +45,18 @@ def check(
 ) -> None:
     """Tell what is wrong with a space, or show what is in it. Builds a few hundred networks, and scores one or two."""
     from llmnas_mcp.scoring.engine import build, measure
-    from llmnas_mcp.spaces import DATASETS
+    from llmnas_mcp.settings import Settings
+    from llmnas_mcp.spaces import DATASETS, with_images
     from llmnas_mcp.spaces.checking import check_space
     from llmnas_mcp.spaces.registry import load_space
 
     space = load_space(spec)
     asked = dataset or space.dataset
-    if asked not in DATASETS:
-        raise UnknownNameError("dataset", asked, DATASETS)
+    known = with_images(Settings().data) | DATASETS
+    if asked not in known:
+        raise UnknownNameError("dataset", asked, known)
     with err.status(f"building networks of {space.name} for {asked}"), redirect_stdout(sys.stderr):
-        found = check_space(space, DATASETS[asked], lambda factory, shape: measure(build(factory), shape))
+        found = check_space(space, known[asked], lambda factory, shape: measure(build(factory), shape))
     told = _told(found)
     if as_json:
         print_json(told)

@@ -6,6 +6,11 @@ const COLUMNS = [
   { key: "score", text: "score", number: true, cell: (i) => score(M.score[i]), value: (i) => M.score[i] },
   ...objectives.map(({ name, unit }, axis) => ({ key: `cost-${axis}`, text: `${name} (${unit})`, number: true, cell: (i) => number(M.costs[axis][i], 4), value: (i) => M.costs[axis][i] })),
   ...(data.truth ? [{ key: "accuracy", text: `${data.truth.grade === "inherited" ? "inherited " : ""}accuracy${data.truth.error == null ? "" : ", estimated"}`, number: true, cell: (i) => accuracyFacts(i)[0]?.[1] ?? "", value: (i) => accuracyOf.get(i)?.accuracy ?? -1 }] : []),
+  ...data.trained.map(({ data: name, rows }) => {
+    const of = new Map(rows.map((row) => [row.member, row]));
+    const text = (row) => `${row.valid.toFixed(2)} / ${row.test.toFixed(2)} after ${row.epochs} of ${row.of_epochs} epochs`;
+    return { key: `trained-${name}`, text: `trained on ${name}: held out / test (%)`, number: true, cell: (i) => (of.has(i) ? text(of.get(i)) : ""), value: (i) => of.get(i)?.valid ?? -1 };
+  }),
   { key: "architecture", text: "architecture", cell: (i) => button(M.short[i], () => copy(M.architecture[i]), { class: "arch", title: M.architecture[i] }), value: (i) => M.architecture[i] },
   { key: "params", text: "params (M)", number: true, cell: (i) => (M.params[i] / 1e6).toFixed(3), value: (i) => M.params[i] },
   { key: "niche", text: "niche", cell: (i) => [swatch(nicheColour(M.niche[i])), String(M.niche[i])], value: (i) => M.niche[i] },

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from mcp.server.mcpserver import Context
+from pydantic import Field
 
 from llmnas_mcp import results as r
+from llmnas_mcp.images.known import named_images
 from llmnas_mcp.results import Objective
-from llmnas_mcp.search import exports, instruments, timing
+from llmnas_mcp.search import exports, instruments, timing, trained
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.server.arguments import Architecture, Architectures, Dataset, Device, Format, Proxies, Space
-from llmnas_mcp.server.progress import reporter, step_reporter, timing_reporter
+from llmnas_mcp.server.progress import reporter, saying_reporter, step_reporter, timing_reporter
 from llmnas_mcp.server.toolbox import Toolbox
+from llmnas_mcp.spaces import get_space
 
 
 def register(box: Toolbox, lab: Laboratory) -> None:
@@ -20,7 +25,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
     @box.tool("List search spaces")
     def list_spaces() -> r.Spaces:
         """Search spaces: size, choices, and how an architecture is written, with an example."""
-        return instruments.list_spaces()
+        return instruments.list_spaces(data)
 
     @box.tool("List devices")
     def list_devices(space: Space = "nasbench201") -> r.Devices:
@@ -65,6 +70,31 @@ def register(box: Toolbox, lab: Laboratory) -> None:
         """Zero-cost score of each architecture: its rank in the space by proxies at initialisation, not an accuracy."""
         return instruments.score_zero_cost(
             architectures, space=space, dataset=dataset, data=data, proxies=proxies, progress=reporter(ctx)
+        )
+
+    @box.tool("Train networks", "adds", long=True)
+    def train_architectures(
+        ctx: Context,
+        architectures: Architectures,
+        dataset: Annotated[str, Field(description="digits, or data that the server's owner added")],
+        epochs: Annotated[int, Field(description="of the best; others get fewer")] = 12,
+        budget: Annotated[int | None, Field(ge=1, description="epochs of all; default: half of what all take")] = None,
+        seed: int = 0,
+        space: Space = "nasbench201",
+    ) -> r.Trainings:
+        """Real training by successive halving; progress begins with how long it takes. Broken off, the call goes on."""
+        report = saying_reporter(ctx)
+        return trained.train_architectures(
+            architectures,
+            space=get_space(space),
+            images=named_images(dataset, data),
+            store=lab.store,
+            data=data,
+            epochs=epochs,
+            budget=budget,
+            seed=seed,
+            progress=report,
+            begin=lambda whole, seconds: report(0, 1, f"{whole} epochs in all take about {seconds:.0f} s"),
         )
 
     @box.tool("Export a network", long=True)

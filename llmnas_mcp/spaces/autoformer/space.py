@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llmnas_mcp.errors import SpaceError
 from llmnas_mcp.spaces.base import Genotypes, Space
 from llmnas_mcp.spaces.datasets import Dataset
 from llmnas_mcp.spaces.needed import Genotype
@@ -71,6 +72,15 @@ class AutoFormer(Space):
         """
         there: int = 2 + 2 * self.values[0][genotype[0]]
         return (*genotype[:there], *(0,) * (len(genotype) - there))
+
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Raise SpaceError for images that have less than a patch."""
+        if dataset.resolution < PATCH:
+            raise SpaceError(
+                f"Networks of {self.name} cut images into patches of {PATCH}x{PATCH} pixels, and {dataset.name} has"
+                f" {dataset.resolution} pixels a side: add the data again, under another name, with --resolution"
+                f" {2 * PATCH} or more."
+            )
 
     def parse(self, architecture: str) -> Genotype:
         """Read `depth=12,embed_dim=192,heads.0=3,...` in any order, the short form, or the published JSON.

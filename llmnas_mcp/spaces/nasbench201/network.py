@@ -83,11 +83,12 @@ class Reduction(nn.Module):
 
 
 class Network(nn.Module):
-    """A whole classifier made of one cell."""
+    """A whole classifier made of one cell, for images of so many colours."""
 
-    def __init__(self, genotype: Genotype, classes: int) -> None:
+    def __init__(self, genotype: Genotype, classes: int, colours: int = 3) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(3, CHANNELS[0], 3, padding=1, bias=False), nn.BatchNorm2d(CHANNELS[0])]
+        stem = nn.Conv2d(colours, CHANNELS[0], 3, padding=1, bias=False)
+        layers: list[nn.Module] = [stem, nn.BatchNorm2d(CHANNELS[0])]
         for stage, channels in enumerate(CHANNELS):
             if stage:
                 layers.append(Reduction(CHANNELS[stage - 1], channels))
@@ -96,6 +97,6 @@ class Network(nn.Module):
         self.classifier = nn.Linear(CHANNELS[-1], classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, 3, resolution, resolution) -> logits (batch, classes)."""
+        """(batch, colours, resolution, resolution) -> logits (batch, classes)."""
         logits: Tensor = self.classifier(self.features(x).mean((2, 3)))
         return logits

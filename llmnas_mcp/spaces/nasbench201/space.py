@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llmnas_mcp.errors import SpaceError
 from llmnas_mcp.spaces.base import Genotypes, Space
 from llmnas_mcp.spaces.datasets import Dataset
 from llmnas_mcp.spaces.nasbench201.encoding import (
@@ -75,6 +76,14 @@ class NASBench201(Space):
         """
         return self.canonical(genotype) == self.canonical((NONE,) * len(EDGES))
 
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Raise SpaceError for images that cannot be halved twice: both ways around a reduction must fit together."""
+        if dataset.resolution % 4:
+            raise SpaceError(
+                f"Networks of {self.name} halve images twice, and {dataset.name} has {dataset.resolution} pixels a"
+                f" side: add the data again with --resolution {max(4, round(dataset.resolution / 4) * 4)}."
+            )
+
     def distinct(self) -> NDArray[np.int_]:
         """All 5,260 canonical cells, shape (5260, 6)."""
         return self._distinct
@@ -94,7 +103,7 @@ class NASBench201(Space):
         convs: NDArray[np.int64] = (
             np.where(kernels > 0, kernels**2 * _CHANNELS**2 + 2 * _CHANNELS, 0).sum((1, 2)) * _CELLS
         )
-        stem = 27 * 16 + 2 * 16
+        stem = 9 * dataset.channels * 16 + 2 * 16
         reductions = sum(56 * c**2 + 8 * c for c in (16, 32))
         return convs + stem + reductions + 2 * 64 + 65 * dataset.classes
 
@@ -108,7 +117,7 @@ class NASBench201(Space):
         pixels = (dataset.resolution // np.array([1, 2, 4])) ** 2
         kernels = self._kernels(genotypes)[:, :, None]
         convs: NDArray[np.int64] = (kernels**2 * _CHANNELS**2 * pixels).sum((1, 2)) * _CELLS
-        stem = 27 * 16 * int(pixels[0])
+        stem = 9 * dataset.channels * 16 * int(pixels[0])
         reductions = sum(56 * c**2 * int(p) for c, p in zip((16, 32), pixels[1:], strict=True))
         return convs + stem + reductions + 65 * dataset.classes
 
@@ -116,7 +125,8 @@ class NASBench201(Space):
         """See `network.Network`; imports torch."""
         from llmnas_mcp.spaces.nasbench201.network import Network
 
-        return Network(tuple(OPERATIONS.index(chosen[position]) for position in POSITIONS), dataset.classes)
+        cell = tuple(OPERATIONS.index(chosen[position]) for position in POSITIONS)
+        return Network(cell, dataset.classes, dataset.channels)
 
     def source_code(self, genotype: Genotype, dataset: Dataset) -> str:
         """The text of network.py with this cell and these classes filled in."""
@@ -131,7 +141,8 @@ class NASBench201(Space):
         )
         build = (
             f'\n\ndef build() -> Network:\n    """The network for {dataset.name}, untrained: inputs'
-            f' (batch, 3, {dataset.resolution}, {dataset.resolution})."""\n    return Network(CELL, CLASSES)\n'
+            f' (batch, {dataset.channels}, {dataset.resolution}, {dataset.resolution})."""\n'
+            f"    return Network(CELL, CLASSES{'' if dataset.channels == 3 else f', colours={dataset.channels}'})\n"
         )
         if ours not in text:
             raise RuntimeError("network.py no longer imports what source_code replaces")

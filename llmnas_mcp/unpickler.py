@@ -58,8 +58,24 @@ class _Array(list[Any]):
         self[:] = raw if isinstance(raw, list) else dtype.numbers(raw)
 
 
+class _Bytes(_Array):
+    """Stands for numpy.ndarray where a file holds images: one of bytes is kept as it is, of any shape."""
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        *_, shape, dtype, fortran, raw = state
+        if dtype.code.lstrip("|<>=") != "u1" or fortran:
+            super().__setstate__(state)
+            return
+        data = raw.encode("latin1") if isinstance(raw, str) else raw
+        self.append(np.frombuffer(data, np.uint8).reshape(shape))
+
+
 def _reconstruct(*_: object) -> _Array:
     return _Array()
+
+
+def _reconstruct_bytes(*_: object) -> _Bytes:
+    return _Bytes()
 
 
 def _frombuffer(raw: bytes, dtype: _Dtype, *_: object) -> _Array:
@@ -93,15 +109,25 @@ _ALLOWED: dict[str, Callable[..., object]] = {
 }
 
 
+_OF_IMAGES: dict[str, Callable[..., object]] = {
+    "numpy.ndarray": _Bytes,
+    **dict.fromkeys(("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"), _reconstruct_bytes),
+}
+
+
 class _Unpickler(pickle._Unpickler):
-    """The standard one with few globals; a few opcodes are checked below."""
+    """The standard one with few globals; a few opcodes are checked below. images: see `plain_of`."""
 
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
 
+    def __init__(self, file: io.BytesIO, *, images: bool) -> None:
+        super().__init__(file, encoding="latin1")  # what Python 2 wrote, as bytes are
+        self._allowed = _ALLOWED | _OF_IMAGES if images else _ALLOWED
+
     def find_class(self, module: str, name: str) -> Any:
-        if f"{module}.{name}" not in _ALLOWED:
+        if f"{module}.{name}" not in self._allowed:
             raise _RefusedError(f"the global {module[:80]}.{name[:80]}")
-        return _ALLOWED[f"{module}.{name}"]
+        return self._allowed[f"{module}.{name}"]
 
 
 def _checked_tuple(code: bytes) -> Callable[[Any], None]:
@@ -149,12 +175,21 @@ def load_plain(path: Path, *, packed: bool = False) -> object:
     if len(content) > MAX_BYTES:
         fix = "Give the folder that has a file per architecture." if packed else "No table is."
         raise DataError(f"{path} is larger than {MAX_BYTES // 2**20} MB. {fix}")
+    return plain_of(content, str(path))
+
+
+def plain_of(content: bytes, name: str, *, images: bool = False) -> object:
+    """What a pickle holds, as of `load_plain`; `name` is its file's, for what is told.
+
+    images: an array of bytes comes as a list with one thing in it, that array (uint8, in its shape).
+    """
     try:
-        return _Unpickler(io.BytesIO(content)).load()
+        return _Unpickler(io.BytesIO(content), images=images).load()
     except _RefusedError as error:
+        fix = "" if images else " Export the table as CSV if you trust its source."
         raise DataError(
-            f"{path}: refused {error}. Nothing of the file was run or imported: a table holds only containers, "
-            "numbers, strings and numpy arrays of numbers. Export the table as CSV if you trust its source."
+            f"{name}: refused {error}. Nothing of the file was run or imported: it may hold only containers, "
+            f"numbers, strings and numpy arrays of numbers.{fix}"
         ) from None
     except _DAMAGED as error:
-        raise DataError(f"{path} is not a pickle, or a damaged one ({type(error).__name__}: {error}).") from None
+        raise DataError(f"{name} is not a pickle, or a damaged one ({type(error).__name__}: {error}).") from None
