@@ -183,7 +183,7 @@ class Trainings(Result):
     failed: dict[str, str]
     epochs: int
     estimated_s: float
-    plain: float | None = Field(description="test accuracy of logistic regression on pixels; null: too slow")
+    plain: float | None = Field(description="test accuracy of logistic regression")
     next: str
 
 
@@ -213,7 +213,7 @@ class Search(Result):
     rules: int
     niches: list[NicheInfo]
     history: list[RoundInfo]
-    trained: list[Trained] = Field(description="the best 10 members that were trained, by data")
+    trained: list[Trained]
     truncated: bool
     next: str
 

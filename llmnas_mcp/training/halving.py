@@ -32,6 +32,8 @@ def plan(networks: int, epochs: int, budget: int | None = None) -> list[Rung]:
     >>> plan(8, 12, budget=96)
     [Rung(networks=8, epochs=12)]
     """
+    if budget is not None and budget < 1:
+        raise LabError(f"--budget {budget} is out of range: give at least {epochs}, what one network takes.")
     most = budget or networks * epochs * (USUAL if networks > 2 else 1)
     rungs = [Rung(networks, epochs)]
     for halvings in range(1, epochs.bit_length() + 1):

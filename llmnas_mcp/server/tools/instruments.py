@@ -76,13 +76,13 @@ def register(box: Toolbox, lab: Laboratory) -> None:
     def train_architectures(
         ctx: Context,
         architectures: Architectures,
-        dataset: Annotated[str, Field(description="digits, or data that the server's owner added")],
+        dataset: Annotated[str, Field(description="digits, or data its owner added")],
         epochs: Annotated[int, Field(description="of the best; others get fewer")] = 12,
-        budget: Annotated[int | None, Field(ge=1, description="epochs of all; default: half of what all take")] = None,
+        budget: Annotated[int | None, Field(description="epochs of all together")] = None,
         seed: int = 0,
         space: Space = "nasbench201",
     ) -> r.Trainings:
-        """Real training by successive halving; progress begins with how long it takes. Broken off, the call goes on."""
+        """Real training by successive halving; progress begins with the time it takes. Called again, it goes on."""
         report = saying_reporter(ctx)
         return trained.train_architectures(
             architectures,
