@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,15 +15,51 @@ from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.landscape import NO_LIMITS, Limits
 from llmnas_mcp.search.members import Member
 from llmnas_mcp.search.picking import TOP, Advice, Known, recommend
+from llmnas_mcp.search.service import Laboratory
+from llmnas_mcp.search.store import Store
+from llmnas_mcp.search.trained import trained_of
 
 
-def accuracy_of(handle: SearchHandle, members: Sequence[Member]) -> list[Known | None]:
+def accuracy_of(store: Store, handle: SearchHandle, members: Sequence[Member]) -> list[Known | None]:
     """What is known of each member's accuracy, by the best grade of truth there is; None where only its score is.
 
-    Trained: a value of a table that the laboratory's owner imported. Estimated: by a fitted model, with its error. Both
-    are told of a search that is done, as `truth_of` has it, for who searches must not see them. All values of one grade
-    can be compared with each other.
+    Trained: by `llmnas train`, or where nothing was, a value of a table that the laboratory's owner imported.
+    Estimated: by a fitted model, with its error. Tables and estimates are told of a search that is done, as `truth_of`
+    has it, for who searches must not see them. All values of one grade can be compared with each other.
     """
+    own = _trained(store, handle, members)
+    told = _benchmarked(handle, members)
+    if not any(own):
+        return told
+    # Of another training than ours, and so not to be compared with it.
+    return [
+        mine or (other if other and other.grade != "trained" else None) for mine, other in zip(own, told, strict=True)
+    ]
+
+
+def _trained(store: Store, handle: SearchHandle, members: Sequence[Member]) -> list[Known | None]:
+    """Validation accuracies of the members that were trained the longest on the search's data.
+
+    Where none was, on the data on which most were: who searches with what is known of CIFAR-10 trains for images of
+    their own.
+    """
+    genotypes = [m.genotype for m in members]
+    found = trained_of(store, handle.space, handle.landscape.dataset.name, genotypes)
+    if not any(found):
+        others = Counter(record.data for record in trained_of(store, handle.space, None, genotypes) if record)
+        if not others:
+            return [None] * len(members)
+        found = trained_of(store, handle.space, others.most_common(1)[0][0], genotypes)
+    longest = max((record.of_epochs, record.epochs) for record in found if record)
+    return [
+        Known(record.valid, "trained", f"trained on {record.data}, {record.epochs} epochs")
+        if record and (record.of_epochs, record.epochs) == longest
+        else None
+        for record in found
+    ]
+
+
+def _benchmarked(handle: SearchHandle, members: Sequence[Member]) -> list[Known | None]:
     if not may_be_judged(handle, members):
         return [None] * len(members)
     where = handle.landscape
@@ -40,17 +77,19 @@ def _known(value: float, source: str, error: float) -> Known:
     return Known(value, "estimated", source, None if np.isnan(error) else error)
 
 
-def advice_on(handle: SearchHandle, members: Sequence[Member], given: Limits = NO_LIMITS, top: int = TOP) -> Advice:
+def advice_on(
+    store: Store, handle: SearchHandle, members: Sequence[Member], given: Limits = NO_LIMITS, top: int = TOP
+) -> Advice:
     """The network to take of a search within its limits and those given, others that differ, and why.
 
     Raises what `recommend` raises.
     """
-    return recommend(handle, members, accuracy_of(handle, members), given, top)
+    return recommend(handle, members, accuracy_of(store, handle, members), given, top)
 
 
-def advised(
-    front: r.Front, handle: SearchHandle, members: Sequence[Member], given: Limits = NO_LIMITS, top: int = TOP
-) -> r.Front:
+def advised(lab: Laboratory, search_id: str, given: Limits = NO_LIMITS, top: int = TOP) -> r.Front:
     """A search's front with the network to take. Raises what `recommend` raises."""
-    picks, why = advice_on(handle, members, given, top)
+    front = lab.compute_pareto_front(search_id)
+    handle, members = lab.members(search_id)
+    picks, why = advice_on(lab.store, handle, members, given, top)
     return front.model_copy(update={"picks": picks, "why": why})

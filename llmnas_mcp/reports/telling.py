@@ -63,7 +63,7 @@ def tell(lab: Laboratory, search_id: str, progress: Progress | None = None) -> d
     worth = calibration_of(handle.space, handle.landscape.dataset) if scored else None
     return {
         "title": f"Networks for the {device}" if device else f"Networks with few {_named(handle.objectives)}",
-        "answer": answer_of(front, handle.objectives, handle.units, device, advice_on(handle, members).why),
+        "answer": answer_of(front, handle.objectives, handle.units, device, advice_on(lab.store, handle, members).why),
         "added": added_of(final, most, len(members), compared),
         "search": {
             **{name: handle.row[name] for name in _SETTINGS},

@@ -43,8 +43,7 @@ def register(mcp: MCPServer, lab: Laboratory) -> None:
     def front(search_id: str) -> str:
         """Pareto front of a search."""
         with readable(), _not_found():
-            drawn = lab.members(search_id)
-            return _text(judged(advised(lab.compute_pareto_front(search_id), *drawn), *drawn))
+            return _text(judged(advised(lab, search_id), *lab.members(search_id)))
 
     @mcp.resource("llmnas://searches/{search_id}/knowledge", mime_type=JSON)
     def knowledge(search_id: str) -> str:

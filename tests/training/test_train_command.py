@@ -74,12 +74,17 @@ def test_a_search_is_trained_and_shows_it_and_its_scores_stay(
     before = front["front"]
     found = parsed(llmnas("train", front["search_id"], "--top", "2", "--data", "digits", "--epochs", "1", "--json"))
     assert len(found["results"]) == 2
+    picked = parsed(llmnas("pick", front["search_id"], "--max-params", "1000", "--json"))
+    best = max(found["results"], key=lambda row: (row["epochs"], row["valid"]))
+    assert [picked["picks"][0][name] for name in ("architecture", "grade", "accuracy", "accuracy_source")] == [
+        *(best["architecture"], "trained", best["valid"], f"trained on digits, {best['epochs']} epochs")
+    ]
     lab = Laboratory(Settings(store=f"sqlite:///{tmp_path}/llmnas.db", data=tmp_path / "tables"))
     search = lab.get_search(front["search_id"])
     assert [row.model_dump() for row in search.trained] == found["results"]
     assert [p.score for p in lab.compute_pareto_front(front["search_id"]).front] == [p["score"] for p in before]
     space = lab.space_of(front["search_id"])
-    genotypes = [space.parse(point["architecture"]) for point in before]
+    genotypes = [member.genotype for member in lab.members(front["search_id"])[1]]
     known = trained_of(lab.store, space, "digits", genotypes)
     assert sum(record is not None for record in known) == 2
     assert trained_of(lab.store, space, "cifar10", genotypes) == [None] * len(genotypes)

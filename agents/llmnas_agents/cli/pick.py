@@ -44,8 +44,9 @@ def pick(
 ) -> None:
     """Choose one network of a search within limits, by the best that is known of it, and others that differ from it.
 
-    Trained accuracies of an imported table come first, then estimated ones, which say how far they are off, then the
-    score. Accuracies are told of a search that is done. Without a limit it is the cheapest within error of the best.
+    What `llmnas train` showed comes first, else accuracies of an imported table, then estimates, which say how far they
+    are off, then the score. Tables and estimates count once a search is done. Without a limit it is the cheapest within
+    error of the best.
     """
     most = {"latency": max_latency, "energy": max_energy, "memory": max_memory, "macs": max_macs, "params": max_params}
     limits = check_limits(most)

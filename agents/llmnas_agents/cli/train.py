@@ -15,6 +15,7 @@ from llmnas_agents.cli.shared import AsJson, Space, Store, err, out, print_json
 from llmnas_agents.cli.space import known_name
 from llmnas_mcp import results as r
 from llmnas_mcp.errors import LabError
+from llmnas_mcp.search.picking import MOST_TOP
 from llmnas_mcp.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,9 +30,7 @@ def train(
         list[str], typer.Argument(metavar="ID|ARCH...", help="A search, or architectures, quoted: they contain |.")
     ],
     data: Annotated[str, typer.Option(help="digits, a name of `llmnas data list`, or a folder or file of images.")],
-    top: Annotated[
-        int, typer.Option(min=1, max=100, help="So many of the search's front, those of the best score.")
-    ] = 10,
+    top: Annotated[int, typer.Option(min=1, max=MOST_TOP, help="So many of a search, as llmnas pick chooses.")] = 10,
     epochs: Annotated[int, typer.Option(help="What the best network is trained for.")] = 12,
     budget: Annotated[
         int | None, typer.Option(help="Epochs of all networks together. Default: half of what all of them would take.")
@@ -108,16 +107,18 @@ def train(
 
 
 def _networks(lab: Laboratory, what: list[str], top: int, space: str) -> tuple[str, list[str]]:
-    """The space, and the networks to train: of a search the front, the highest scores first."""
+    """The space, and the networks to train: of a search those that `llmnas pick` chooses."""
+    from llmnas_mcp.reports import advice_on
+
     if len(what) > 1 or any(sign in what[0] for sign in "|=,") or lab.store.search(what[0]) is None:
         named = known_name(space, keep=True)
         _check_readable(named, what, lab)
         return named, what
-    front = [point for point in lab.compute_pareto_front(what[0]).front if not point.near]
-    if not front:
+    handle, members = lab.members(what[0])
+    if not members:
         raise LabError(f"The front of {what[0]} is empty: search first, llmnas resume {what[0]}")
-    best = sorted(front, key=lambda point: -point.score)[:top]
-    return lab.space_of(what[0]).name, [point.architecture for point in best]
+    picks = advice_on(lab.store, handle, members, top=top).picks
+    return handle.space.name, [pick.architecture for pick in picks]
 
 
 def _check_readable(space: str, what: list[str], lab: Laboratory) -> None:

@@ -86,10 +86,9 @@ def register(box: Toolbox, lab: Laboratory) -> None:
             if limits:
                 raise LabError("limits choose from a search: give search_id, or leave them out.")
             return front_of_points(points or [])
-        drawn = lab.members(search_id)
-        front = advised(lab.compute_pareto_front(search_id), *drawn, read_limits(limits), top)
+        front = advised(lab, search_id, read_limits(limits), top)
         tell(ctx, 1, 2, "computed the front")
-        return judged(front, *drawn)
+        return judged(front, *lab.members(search_id))
 
     @box.tool("Draw a Pareto front", long=True)
     def plot_pareto_front(ctx: Context, search_id: SearchId) -> Image:
