@@ -128,7 +128,7 @@ class ZeroCostScores(Result):
 
     results: list[ZeroCostScore]
     members: list[str] = Field(description="the proxies that make the score")
-    left_out: dict[str, str] = Field(description="proxies that cannot be told of some of these networks, and why")
+    left_out: dict[str, str] = Field(description="proxies not known of some networks, and why")
     worth: list[Worth]
     worth_source: str
     worth_of: Literal["trained", "inherited"] | None = Field(description="what those accuracies are")
@@ -140,7 +140,7 @@ class NicheInfo(Result):
     niche: int
     params_low_m: float
     params_high_m: float
-    size: int | None = Field(description="architectures within the limits; null: too many to count")
+    size: int | None = Field(description="null: too many to count")
     members: int
     rules: int
     share: int = Field(description="evaluations it may use in the next round")
@@ -459,8 +459,8 @@ class Front(Result):
     igd_plus: float | None
     share: float | None = Field(description="hypervolume / that of the reference front")
     reference: str | None
-    true_share: float | None = Field(None, description="share in trained accuracy; null: no table, or not done")
-    true_share_random: float | None = Field(None, description="of random at as many evaluations")
+    true_share: float | None = Field(None, description="in trained accuracy; null: not known")
+    true_share_random: float | None = Field(None, description="of random, as many evaluations")
     judge: str | None = None
     picks: list[Pick] = Field([], description="the one to take, then others that differ")
     why: str = ""

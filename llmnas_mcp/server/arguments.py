@@ -14,7 +14,7 @@ Architectures = Annotated[list[str], Field(json_schema_extra={"maxItems": MOST_A
 Format = Literal["torch", "onnx", "executorch"]  # each is one file; OpenVINO reads onnx
 Architecture = Annotated[str, Field(max_length=2000)]
 Space = str
-Dataset = Annotated[str | None, Field(description="see list_spaces, or an imported one; default: the space's first")]
+Dataset = Annotated[str | None, Field(description="see list_spaces; default: its first")]
 Device = Annotated[str | None, Field(description="see list_devices; none for macs and params")]
 Objectives = Annotated[Objective | list[Objective], Field(description="one, or a list of two")]
 Most = Annotated[float | None, Field(gt=0)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import inspect
 from collections.abc import Callable, Collection
 from typing import Any, Literal
 
@@ -44,7 +45,9 @@ class Toolbox:
                 idempotent_hint=effect != "starts",
                 open_world_hint=False,
             )
-            tool = ReadableTool.from_function(self._answering(function), title=title, annotations=annotations)
+            tool = ReadableTool.from_function(
+                self._answering(function), title=title, description=inspect.getdoc(function), annotations=annotations
+            )
             arguments = tool.fn_metadata.arg_model
             arguments.model_config["extra"] = "forbid"
             arguments.model_rebuild(force=True)
@@ -127,10 +130,11 @@ def _short(schema: dict[str, Any], closed: bool = True) -> dict[str, Any]:
 
     pydantic's titles and docstrings say what the names say. A schema of results is not closed (`closed` false): a field
     more in a later version breaks no client. Nor does it say what is always there, which is every field: the lists of
-    them would be a tenth of what a model reads before it begins.
+    them would be a tenth of what a model reads before it begins. An argument that need not be given is not `required`;
+    that its default is null says no more.
     """
     definitions = schema.get("$defs", {})
-    left_out = ("$defs", "$ref", "title", *(() if closed else ("required", "propertyNames")))
+    left_out = ("$defs", "$ref", "title", *(() if closed else ("required", "propertyNames", "default")))
 
     def walk(part: Any) -> Any:
         if isinstance(part, list):
@@ -143,7 +147,7 @@ def _short(schema: dict[str, Any], closed: bool = True) -> dict[str, Any]:
         for key, value in part.items():
             if key == "properties":
                 short[key] = {name: walk(one) for name, one in value.items()}
-            elif key in left_out or (key == "description" and "properties" in part):
+            elif key in left_out or (key, value) == ("default", None) or (key == "description" and "properties" in part):
                 continue
             elif closed or key != "additionalProperties" or value is not False:
                 short[key] = walk(value)
