@@ -23,7 +23,7 @@ Pattern = Annotated[dict[str, str], Field(description="position -> value")]
 # What stands beside `cost`, which is by the first objective, where there are two; else it is left out.
 All = Annotated[
     dict[Objective, float],
-    Field(default_factory=dict, exclude_if=lambda costs: not costs, description="where there are two objectives"),
+    Field(default_factory=dict, exclude_if=lambda costs: not costs, description="of two objectives"),
 ]
 Limits = Annotated[dict[Objective, float], Field(description="the most allowed")]
 

@@ -144,10 +144,11 @@ def _short(schema: dict[str, Any], closed: bool = True) -> dict[str, Any]:
         if "$ref" in part:
             part = {**definitions[part["$ref"].removeprefix("#/$defs/")], **part}
         short: dict[str, Any] = {}
+        of_object = "properties" in part
         for key, value in part.items():
             if key == "properties":
                 short[key] = {name: walk(one) for name, one in value.items()}
-            elif key in left_out or (key, value) == ("default", None) or (key == "description" and "properties" in part):
+            elif key in left_out or (key == "default" and value is None) or (key == "description" and of_object):
                 continue
             elif closed or key != "additionalProperties" or value is not False:
                 short[key] = walk(value)
