@@ -16,7 +16,7 @@ Cut = Literal["clusters", "equal steps"]
 Status = Literal["kept", "duplicate", "refused"]
 # What is known of how good a network is: an accuracy that it was trained to, one that a model fitted to such estimates,
 # or the zero-cost score alone.
-Grade = Literal["trained", "estimated", "score"]
+Grade = Literal["trained", "learned", "estimated", "score"]
 
 Score = Annotated[float, Field(description="0 to 1, up")]
 Pattern = Annotated[dict[str, str], Field(description="position -> value")]

@@ -75,10 +75,10 @@ def fit_costs(space: Space, dataset: Dataset, genotypes: Genotypes, values: Floa
     x, unit = features(space, genotypes, dataset), float(np.median(values))
     y = values / unit - 1
     folds = np.random.default_rng(0).permutation(len(y)) % FOLDS
-    process = _process(x, y)
+    process = gaussian_process(x, y)
     guessed = np.empty(len(y))
     for fold in range(FOLDS):
-        others = _process(x[folds != fold], y[folds != fold], process.kernel_)
+        others = gaussian_process(x[folds != fold], y[folds != fold], process.kernel_)
         guessed[folds == fold] = others.predict(x[folds == fold])
     guessed = np.maximum(unit * (1 + guessed), values.min() / 2)
     return CostFit(
@@ -93,8 +93,8 @@ def fit_costs(space: Space, dataset: Dataset, genotypes: Genotypes, values: Floa
     )
 
 
-def _process(x: Float, y: Float, covariance: Any = None) -> Any:
-    """The process of these, with the covariance that makes them likeliest unless one is given."""
+def gaussian_process(x: Float, y: Float, covariance: Any = None) -> Any:
+    """A process of x (n, features) and y (n,), of about size 1; with the likeliest covariance unless one is given."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel

@@ -13,43 +13,49 @@ from llmnas_mcp.errors import DataError
 from llmnas_mcp.reports.truth import may_be_judged
 from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.landscape import NO_LIMITS, Limits
+from llmnas_mcp.search.learning import LEAST_TRAINED, learn, longest_of
 from llmnas_mcp.search.members import Member
 from llmnas_mcp.search.picking import TOP, Advice, Known, recommend
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.search.store import Store
-from llmnas_mcp.search.trained import trained_of
+from llmnas_mcp.search.trained import trained_of, trainings_of
 
 
 def accuracy_of(store: Store, handle: SearchHandle, members: Sequence[Member]) -> list[Known | None]:
     """What is known of each member's accuracy, by the best grade of truth there is; None where only its score is.
 
-    Trained: by `llmnas train`, or where nothing was, a value of a table that the laboratory's owner imported.
-    Estimated: by a fitted model, with its error. Tables and estimates are told of a search that is done, as `truth_of`
-    has it, for who searches must not see them. All values of one grade can be compared with each other.
+    Trained: by `llmnas train`, or where nothing was, a value of a table that the laboratory's owner imported. Learned:
+    from LEAST_TRAINED or more such trainings, with its error. Estimated: by a fitted model, with its error. Tables and
+    estimates are told of a search that is done, as `truth_of` has it, for who searches must not see them. All values of
+    one grade can be compared with each other.
     """
-    own = _trained(store, handle, members)
     told = _benchmarked(handle, members)
-    if not any(own):
+    data = _trained_on(store, handle, members)
+    if data is None:
         return told
-    # Of another training than ours, and so not to be compared with it.
-    return [
-        mine or (other if other and other.grade != "trained" else None) for mine, other in zip(own, told, strict=True)
-    ]
+    own = _trained(store, handle, members, data)
+    learned = _learned(store, handle, members, data)
+    # What a table says is of another training than ours, and so not to be compared with it.
+    estimated = [other if other and other.grade != "trained" else None for other in told]
+    return [mine or guess or other for mine, guess, other in zip(own, learned, estimated, strict=True)]
 
 
-def _trained(store: Store, handle: SearchHandle, members: Sequence[Member]) -> list[Known | None]:
-    """Validation accuracies of the members that were trained the longest on the search's data.
+def _trained_on(store: Store, handle: SearchHandle, members: Sequence[Member]) -> str | None:
+    """The data that trainings of members are compared on: the search's own, or where none was trained on it, the most
+    used.
 
-    Where none was, on the data on which most were: who searches with what is known of CIFAR-10 trains for images of
-    their own.
+    Who searches with what is known of CIFAR-10 trains for images of their own.
     """
     genotypes = [m.genotype for m in members]
-    found = trained_of(store, handle.space, handle.landscape.dataset.name, genotypes)
-    if not any(found):
-        others = Counter(record.data for record in trained_of(store, handle.space, None, genotypes) if record)
-        if not others:
-            return [None] * len(members)
-        found = trained_of(store, handle.space, others.most_common(1)[0][0], genotypes)
+    if any(trained_of(store, handle.space, handle.landscape.dataset.name, genotypes)):
+        return handle.landscape.dataset.name
+    others = Counter(record.data for record in trained_of(store, handle.space, None, genotypes) if record)
+    return others.most_common(1)[0][0] if others else None
+
+
+def _trained(store: Store, handle: SearchHandle, members: Sequence[Member], data: str) -> list[Known | None]:
+    """Validation accuracies of the members that were trained the longest."""
+    found = trained_of(store, handle.space, data, [m.genotype for m in members])
     longest = max((record.of_epochs, record.epochs) for record in found if record)
     return [
         Known(record.valid, "trained", f"trained on {record.data}, {record.epochs} epochs")
@@ -57,6 +63,26 @@ def _trained(store: Store, handle: SearchHandle, members: Sequence[Member]) -> l
         else None
         for record in found
     ]
+
+
+def _learned(store: Store, handle: SearchHandle, members: Sequence[Member], data: str) -> list[Known | None]:
+    """Accuracies of all members, learned from those that were trained, where enough were."""
+    scores = {handle.space.canonical(m.genotype): m.score for m in members}
+    group = [
+        (genotype, record)
+        for record in longest_of(trainings_of(store, handle.space, data))
+        if (genotype := handle.space.parse(record.architecture)) in scores
+    ]
+    if len(group) < LEAST_TRAINED:
+        return [None] * len(members)
+    genotypes, records = zip(*group, strict=True)
+    values, error = learn(
+        *(handle.space, handle.landscape.dataset, genotypes, np.array([record.valid for record in records])),
+        *(np.array([scores[genotype] for genotype in genotypes]), list(scores), np.array(list(scores.values()))),
+    )
+    source = f"learned from {len(records)} networks trained on {data}, {records[0].epochs} epochs"
+    found = dict(zip(scores, values.tolist(), strict=True))
+    return [Known(found[handle.space.canonical(m.genotype)], "learned", source, error) for m in members]
 
 
 def _benchmarked(handle: SearchHandle, members: Sequence[Member]) -> list[Known | None]:

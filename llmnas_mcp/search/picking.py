@@ -2,7 +2,7 @@
 
 What is known of accuracies comes from outside (`reports/picks.py`), for a search must not see it: here it only decides.
 The best grade of truth there is decides among the networks it is known of, and the others come after these: trained
-before estimated before the score alone.
+before learned before estimated before the score alone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from llmnas_mcp.spaces import Genotype
 TOP, MOST_TOP = 3, 50  # networks of a shortlist, by default and at most
 APART = 2  # positions at which designs of a shortlist differ, while there are such
 LUCK = 0.2  # points by which accuracies differ when the same network is trained again (docs/results.md)
-GRADES: tuple[r.Grade, ...] = ("trained", "estimated", "score")
+GRADES: tuple[r.Grade, ...] = ("trained", "learned", "estimated", "score")
 
 
 @dataclass(frozen=True)

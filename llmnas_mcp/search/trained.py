@@ -92,6 +92,11 @@ def train_architectures(
     )
 
 
+def trainings_of(store: Store, space: Space, data: str) -> list[Trained]:
+    """All that was trained of a space on the newest data of that name, at every length it was stopped at."""
+    return _records(store, space.name, data)
+
+
 def _records(store: Store, space: str, data: str | None) -> list[Trained]:
     """The trainings in a space, the longest first and of equal ones the newest; of each data its newest version."""
     rows = store.trainings(space, data)

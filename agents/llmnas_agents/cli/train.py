@@ -15,7 +15,6 @@ from llmnas_agents.cli.shared import AsJson, Space, Store, err, out, print_json
 from llmnas_agents.cli.space import known_name
 from llmnas_mcp import results as r
 from llmnas_mcp.errors import LabError
-from llmnas_mcp.search.picking import MOST_TOP
 from llmnas_mcp.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def train(
         list[str], typer.Argument(metavar="ID|ARCH...", help="A search, or architectures, quoted: they contain |.")
     ],
     data: Annotated[str, typer.Option(help="digits, a name of `llmnas data list`, or a folder or file of images.")],
-    top: Annotated[int, typer.Option(min=1, max=MOST_TOP, help="So many of a search, as llmnas pick chooses.")] = 10,
+    top: Annotated[int, typer.Option(min=1, max=50, help="So many of a search, as llmnas pick chooses.")] = 10,
     epochs: Annotated[int, typer.Option(help="What the best network is trained for.")] = 12,
     budget: Annotated[
         int | None, typer.Option(help="Epochs of all networks together. Default: half of what all of them would take.")

@@ -1,0 +1,75 @@
+"""Accuracies learned from trainings."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from llmnas_mcp.reports.picks import accuracy_of, advice_on
+from llmnas_mcp.search.learning import LEAST_TRAINED, learn, longest_of
+from llmnas_mcp.search.service import Laboratory
+from llmnas_mcp.spaces import DATASETS, Space
+from llmnas_mcp.training import Trained
+
+DATASET = DATASETS["cifar10"]
+
+
+def training(architecture: str, valid: float, epochs: int = 3) -> Trained:
+    made = {"recipe": {}, "split": {}, "weights": "", "seconds": 1.0, "seed": 0, "test": valid, "digest": "d"}
+    return Trained(
+        architecture + "k", "nasbench201", architecture, "pets", epochs=epochs, of_epochs=12, valid=valid, **made
+    )
+
+
+def test_what_follows_from_the_choices_is_learned_and_its_error_is_that_of_networks_held_out(space: Space) -> None:
+    drawn = np.unique(space.sample(120, np.random.default_rng(0)), axis=0)
+    drawn = drawn[np.random.default_rng(1).permutation(len(drawn))]
+    truth = 50 + 8 * (drawn == 3).sum(1) + 3 * (drawn[:, 5] == 1) + np.random.default_rng(2).normal(0, 0.5, len(drawn))
+    scores = np.random.default_rng(3).random(len(drawn))
+    known, rest = slice(0, 60), slice(60, None)
+    found, error = learn(space, DATASET, drawn[known], truth[known], scores[known], drawn[rest], scores[rest])
+    off = np.abs(found - truth[rest]).mean()
+    assert off < 2 < truth.std()
+    assert error == pytest.approx(off, rel=0.5)
+
+
+def test_only_equally_long_trainings_are_compared_and_the_longest_of_enough_networks_are_learned_from() -> None:
+    short = [training(str(i), 50.0, epochs=1) for i in range(2 * LEAST_TRAINED)]
+    middle = [training(str(i), 60.0, epochs=3) for i in range(LEAST_TRAINED)]
+    long = [training(str(i), 70.0, epochs=12) for i in range(LEAST_TRAINED - 1)]
+    assert longest_of(short + middle + long) == middle
+    assert longest_of(short + long) == short
+    assert longest_of(long) == []
+
+
+def test_twenty_trainings_rank_all_members_anew_and_the_trained_come_first(
+    lab: Laboratory, hand: SimpleNamespace
+) -> None:
+    search_id = lab.start_search(device="pixel3", evaluations=80).search_id
+    hand.play(lab, search_id)
+    handle, members = lab.members(search_id)
+    macs = handle.space.macs([m.genotype for m in members], DATASET)
+    for i in range(LEAST_TRAINED - 1):
+        lab.store.add_training(asdict(training(members[i].architecture, float(macs[i] / 1e6))))
+    known = accuracy_of(lab.store, handle, members)
+    assert {k.grade if k else None for k in known[: LEAST_TRAINED - 1]} == {"trained"}
+    assert "learned" not in {k.grade for k in known if k}
+    lab.store.add_training(asdict(training(members[LEAST_TRAINED].architecture, float(macs[LEAST_TRAINED] / 1e6))))
+    known = accuracy_of(lab.store, handle, members)
+    learned = [
+        (k.value, k.error, count / 1e6)
+        for k, count in zip(known, macs.tolist(), strict=True)
+        if k and k.grade == "learned"
+    ]
+    assert len(learned) == len(members) - LEAST_TRAINED
+    values, errors, truth = map(np.array, zip(*learned, strict=True))
+    assert np.corrcoef(values, truth)[0, 1] > 0.9
+    assert 0 < errors[0] < truth.std()
+    assert (
+        next(k.source for k in known if k and k.grade == "learned")
+        == "learned from 20 networks trained on pets, 3 epochs"
+    )
+    assert advice_on(lab.store, handle, members, top=50).picks[0].grade == "trained"
