@@ -157,7 +157,7 @@ def _write(subject: Subject, kind: Format, part: Path, int8: bool, say: Say) -> 
             small.replace(part)
             converters.describe_onnx(part, about)
             run = checking.opened(kind, part)
-            off = checking.difference(kind, run, network, dataset)
+            off = checking.difference(kind, run, network, dataset, subject.images)
             told.append(_told(subject, accuracy(run, subject.images), "int8"))
     card = _card(subject, kind, part, "int8" if int8 else "float32", off, told)
     Path(f"{part}.json").write_text(as_json(card), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import sys
@@ -39,7 +40,10 @@ class Digits:
 
 
 @cache
-def digits() -> Digits:
+def digits() -> Any:
+    """As llmnas_mcp.images reads them, where it is there; else what stands in for that."""
+    if importlib.util.find_spec("llmnas_mcp.images") is not None:
+        return importlib.import_module("llmnas_mcp.images").load_images("digits", Path("nowhere"))
     from sklearn.datasets import load_digits
 
     found = load_digits()
@@ -54,7 +58,8 @@ def install() -> None:
         return
     module: Any = ModuleType("llmnas_mcp.images")
     module.__spec__ = ModuleSpec("llmnas_mcp.images", None)
-    module.load_images = lambda *_: digits()
+    found = digits()
+    module.load_images = lambda *_: found
     sys.modules[module.__name__] = module
 
 
