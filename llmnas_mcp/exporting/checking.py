@@ -10,6 +10,7 @@ import numpy as np
 from llmnas_mcp.errors import LabError
 from llmnas_mcp.exporting.formats import Format
 from llmnas_mcp.exporting.quantising import Run
+from llmnas_mcp.images import Images
 from llmnas_mcp.measuring.runner import LOADERS
 from llmnas_mcp.spaces import Dataset
 
@@ -32,9 +33,10 @@ def opened(kind: Format, path: Path) -> Run:
     return lambda x: np.asarray(run(x))
 
 
-def difference(kind: Format, run: Run, network: nn.Module, dataset: Dataset) -> float:
+def difference(kind: Format, run: Run, network: nn.Module, dataset: Dataset, shown: Images | None = None) -> float:
     """How far outputs are from torch's, as a share of the largest, at most over batches of one and of several images.
 
+    These are random, or of the test images of what is shown: int8 holds for values as large as those of real images.
     Raises LabError where the runtime cannot run the file, or gives anything but a finite number for each class.
     """
     import torch
@@ -42,7 +44,10 @@ def difference(kind: Format, run: Run, network: nn.Module, dataset: Dataset) -> 
     made = torch.Generator().manual_seed(SEED)
     furthest = 0.0
     for images in BATCHES:
-        x = torch.randn(images, dataset.channels, dataset.resolution, dataset.resolution, generator=made)
+        if shown:
+            x = torch.from_numpy(np.ascontiguousarray(shown.normalise(shown.test_x[:images])))
+        else:
+            x = torch.randn(images, dataset.channels, dataset.resolution, dataset.resolution, generator=made)
         with torch.inference_mode():
             wanted = network(x).numpy()
         try:

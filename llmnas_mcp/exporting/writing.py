@@ -17,8 +17,9 @@ from llmnas_mcp.errors import LabError
 from llmnas_mcp.exporting import checking
 from llmnas_mcp.exporting.card import LICENCE, Card, as_json, as_markdown, versions
 from llmnas_mcp.exporting.formats import Format, format_of
-from llmnas_mcp.exporting.quantising import Images, accuracy, check_int8, quantise
+from llmnas_mcp.exporting.quantising import accuracy, check_int8, quantise
 from llmnas_mcp.exporting.trained import Trained
+from llmnas_mcp.images import Images
 from llmnas_mcp.runtimes import converters
 from llmnas_mcp.runtimes.alive import alive
 from llmnas_mcp.spaces import Dataset, Genotype, Space
@@ -157,7 +158,7 @@ def _write(subject: Subject, kind: Format, part: Path, int8: bool, say: Say) -> 
             small.replace(part)
             converters.describe_onnx(part, about)
             run = checking.opened(kind, part)
-            off = checking.difference(kind, run, network, dataset)
+            off = checking.difference(kind, run, network, dataset, subject.images)
             told.append(_told(subject, accuracy(run, subject.images), "int8"))
     card = _card(subject, kind, part, "int8" if int8 else "float32", off, told)
     Path(f"{part}.json").write_text(as_json(card), encoding="utf-8")

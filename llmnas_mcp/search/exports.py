@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ from llmnas_mcp import results as r
 from llmnas_mcp.devices import cost_of
 from llmnas_mcp.errors import DataError, LabError, NotFoundError
 from llmnas_mcp.exporting import Subject, Trained, export, format_of, read_weights
+from llmnas_mcp.images import load_images
 from llmnas_mcp.search.instruments import dataset_for, finite, name_of
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.settings import Settings
@@ -20,7 +19,6 @@ from llmnas_mcp.spaces import Dataset, Genotype, Space, get_space
 
 if TYPE_CHECKING:
     from llmnas_mcp.exporting.card import Card
-    from llmnas_mcp.exporting.quantising import Images
 
 
 FOLDER = "exports"  # within the data folder: the files that chats asked for
@@ -95,7 +93,7 @@ def subject_of(
     named = space or (trained.card.space if trained else search.get("space", "nasbench201"))
     where = get_space(named)
     genotype = where.parse(architecture)
-    shown = _images(images, settings.data) if images else None
+    shown = load_images(images, settings.data) if images else None
     if trained:
         _check_weights(trained, where, genotype, dataset)
         shape = trained.card.shape
@@ -126,13 +124,6 @@ def _check_weights(trained: Trained, space: Space, genotype: Genotype, dataset: 
             f"{trained.path}: its weights are those of {card.architecture[:300]}, not of"
             f" {space.format(genotype)[:300]}. Export that one, or name its own weights."
         )
-
-
-def _images(name: str, data: Path) -> Images:
-    if find_spec("llmnas_mcp.images") is None:
-        raise LabError("--data: this version of llmnas-mcp reads no images.")
-    found: Images = import_module("llmnas_mcp.images").load_images(name, data)
-    return found
 
 
 def _sizes(shape: Dataset) -> tuple[int, int, int]:

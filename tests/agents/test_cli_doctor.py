@@ -141,9 +141,9 @@ async def test_a_server_that_prints_dies_or_says_nothing_is_told_with_what_it_sa
     async def python(code: str) -> tuple[int, str | None]:
         return await start({"command": sys.executable, "args": ["-c", code], "env": env})
 
-    assert await python(SERVER) == (17, None)
+    assert await python(SERVER) == (18, None)
     tools, said = await python(f"print('hello', flush=True); {SERVER}")
-    assert tools == 17
+    assert tools == 18
     assert said == "prints to standard output, which belongs to the protocol: 'hello'"
     assert await python("raise SystemExit('no more')") == (0, "ends before it answers; it said last: no more")
     assert (await python("raise SystemExit(3)"))[1] == "does not answer: Connection closed"

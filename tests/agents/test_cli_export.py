@@ -12,34 +12,17 @@ import numpy as np
 import pytest
 
 from llmnas_mcp.exporting import checking
-from tests import warm
-from tests.agents.conftest import Run, environment, parsed
+from tests.agents.conftest import Run, parsed
 from tests.exporting.alone import run_alone
 from tests.exporting.digits import ARCHITECTURE, TINY, digits, trained
-from tests.thorough import HUNG
 
 CELL = "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
-WITH_IMAGES = "from tests.exporting.digits import install; install(); " + warm.CLI
 OF_DIGITS = ("--space", TINY, "--data", "digits")
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained(tmp_path_factory.mktemp("trained") / "tiny.pt")
-
-
-@pytest.fixture
-def with_images(tmp_path: Path) -> Run:
-    """As `llmnas`, where images can be read."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        with warm.Popen(
-            list(arguments), WITH_IMAGES, stdout=-1, stderr=-1, text=True, env=environment(tmp_path)
-        ) as process:
-            out, err = process.communicate(timeout=HUNG)
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
-
-    return run
 
 
 def refused(done: subprocess.CompletedProcess[str], folder: Path) -> str:
@@ -75,21 +58,21 @@ def test_trained_weights_go_into_the_file_with_classes_and_normalisation(
     asked = ("export", ARCHITECTURE, "--space", TINY, "--weights", str(weights), "--out", str(file), "--json")
     card = parsed(llmnas(*asked))
     told = {prop.key: json.loads(prop.value) for prop in onnx.load(file).metadata_props if prop.value[0] == "["}
-    assert told == {"classes": list("0123456789"), "mean": [0.3], "std": [0.37]}
+    images = digits()
+    assert told == {"classes": list(images.classes), "mean": list(images.mean), "std": list(images.std)}
     assert card["accuracy"] == [{"value": 95.5, "grade": "trained", "of": "of its training on digits after 4 epochs"}]
     assert card["training"]["recipe"] == {"optimiser": "AdamW"}
-    images = digits()
     ((logits,),) = run_alone([file], [[images.normalise(images.test_x)]])
     assert (logits.argmax(1) == images.test_y).mean() > 0.8
 
 
 def test_int8_is_smaller_and_its_accuracy_is_told_beside_that_before(
-    with_images: Run, weights: Path, tmp_path: Path
+    llmnas: Run, weights: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "a.onnx"
     asked = ("export", ARCHITECTURE, *OF_DIGITS, "--weights", str(weights), "--out", str(file), "--json")
-    whole = parsed(with_images(*asked))
-    small = parsed(with_images(*asked, "--int8", "--force"))
+    whole = parsed(llmnas(*asked))
+    small = parsed(llmnas(*asked, "--int8", "--force"))
     before, after = small["accuracy"]
     assert whole["accuracy"] == [before]
     assert (small["file"]["precision"], small["file"]["bytes"] < 0.6 * whole["file"]["bytes"]) == ("int8", True)
@@ -134,9 +117,9 @@ def test_mistakes_are_told_in_one_line_and_leave_nothing(
     assert said in refused(done, tmp_path)
 
 
-def test_int8_is_refused_where_the_runtime_has_no_light_quantiser(with_images: Run, tmp_path: Path) -> None:
+def test_int8_is_refused_where_the_runtime_has_no_light_quantiser(llmnas: Run, tmp_path: Path) -> None:
     asked = ("export", ARCHITECTURE, *OF_DIGITS, "--int8", "--format", "openvino")
-    line = refused(with_images(*asked, "--out", str(tmp_path / "a.xml")), tmp_path)
+    line = refused(llmnas(*asked, "--out", str(tmp_path / "a.xml")), tmp_path)
     assert "int8 is written for the format onnx only, not for openvino. OpenVINO runs that file as well." in line
 
 

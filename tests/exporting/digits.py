@@ -2,60 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-from dataclasses import dataclass, field
 from functools import cache
-from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import numpy as np
-
-from llmnas_mcp.spaces import Dataset, Space, get_space
+from llmnas_mcp.images import Images, load_images
+from llmnas_mcp.spaces import Space, get_space
 from llmnas_mcp.spaces.registry import load_space
 
 TINY = "examples/tinynet.py:TinyNet"
 ARCHITECTURE = "depth=2,width=16,kernel.0=3,kernel.1=3"
 
 
-@dataclass
-class Digits:
-    """1,797 images of 8 x 8, the last 360 to test by."""
-
-    train_x: Any
-    train_y: Any
-    test_x: Any
-    test_y: Any
-    classes: tuple[str, ...] = tuple("0123456789")
-    mean: tuple[float, ...] = (0.3,)
-    std: tuple[float, ...] = (0.37,)
-    shape: Dataset = field(default_factory=lambda: Dataset("digits", 8, 10, 1))
-
-    def normalise(self, x: Any) -> Any:
-        return ((x / 255 - np.array(self.mean)) / np.array(self.std)).transpose(0, 3, 1, 2).astype(np.float32)
-
-
 @cache
-def digits() -> Digits:
-    from sklearn.datasets import load_digits
-
-    found = load_digits()
-    x = np.round(found.images[..., None] * 255 / 16).astype(np.uint8)
-    y = found.target.astype(np.int64)
-    return Digits(x[:-360], y[:-360], x[-360:], y[-360:])
-
-
-def install() -> None:
-    """Stand in for the module that reads images, where there is none."""
-    if importlib.util.find_spec("llmnas_mcp.images") is not None:
-        return
-    module: Any = ModuleType("llmnas_mcp.images")
-    module.__spec__ = ModuleSpec("llmnas_mcp.images", None)
-    module.load_images = lambda *_: digits()
-    sys.modules[module.__name__] = module
+def digits() -> Images:
+    return load_images("digits", Path("nowhere"))
 
 
 def space_and(architecture: str, space: str) -> tuple[Space, tuple[int, ...]]:
