@@ -22,6 +22,9 @@ from llmnas_mcp.spaces import Space, get_space
 from tests import postgres as pg
 from tests.thorough import ALL, examples
 
+# Workers share the cores: more threads than one in each would wait for each other. torch, not imported yet, reads it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Cores are shared: how long an example takes says nothing about the code.
 hypothesis.settings.register_profile("shared_cores", deadline=None, max_examples=examples(100))
 hypothesis.settings.load_profile("shared_cores")

@@ -29,7 +29,7 @@ class Ranking:
     """
 
     def __init__(self, reference: NDArray[np.float64], weights: NDArray[np.int64], *, sample: bool = False) -> None:
-        self._known, group = np.unique(reference, return_inverse=True)
+        self._known, group = np.unique(_flushed(reference), return_inverse=True)
         members = np.bincount(group, weights=weights)
         # The middle of the ranks that equal values share: the last one's are 1 where they are all there are.
         self._fractions = (np.cumsum(members) - (members if sample else members - 1) / 2) / members.sum()
@@ -38,13 +38,18 @@ class Ranking:
 
     def fractions(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The rank of each value (n,) as a fraction in (0, 1]: 1 is the highest. Monotone in values."""
-        ranks: NDArray[np.float64] = np.interp(values, self._known, self._fractions)
+        ranks: NDArray[np.float64] = np.interp(_flushed(values), self._known, self._fractions)
         if self._sample:
             above = np.maximum(values - self._known[-1], 0) / self._spread
             below = np.maximum(self._known[0] - values, 0) / self._spread
             above, below = np.minimum(above, _FAR), np.minimum(below, _FAR)
             ranks = (1 - (1 - ranks) * np.exp(-above)) * np.exp(-below)
         return ranks
+
+
+def _flushed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values with 0 for what is so near it that to interpolate between two such would divide by next to nothing."""
+    return np.where(np.abs(values) < 1e-290, 0.0, values)
 
 
 class Aggregate:

@@ -13,7 +13,8 @@ from llmnas_mcp.devices.own import measured_counts, own_devices
 SCRIPT = Path(__file__).parents[2] / "scripts" / "measure_gpu.py"
 
 
-@pytest.mark.parametrize("space", ["nasbench201", pytest.param("autoformer-tiny", marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("space", ["nasbench201", "autoformer-tiny"])
 def test_the_script_measures_and_leaves_a_device(tmp_path: Path, space: str) -> None:
     command = [sys.executable, str(SCRIPT), "tried", "--accelerator", "cpu", "--spaces", space, "--out", str(tmp_path)]
     done = subprocess.run([*command, "--architectures", "2"], capture_output=True, text=True, check=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
@@ -34,6 +34,7 @@ def test_a_weight_counts_like_as_many_equal_values(known: np.ndarray, data: st.D
 
 
 @given(finite, finite)
+@example(np.array([0.0, 1e-300, 1.0]), np.array([2.2e-311, -2.5e-311, 1.0]))
 def test_rank_fractions_are_monotone_and_in_range_for_values_never_seen(new: np.ndarray, known: np.ndarray) -> None:
     fractions = Ranking(known, np.ones(len(known), np.int64)).fractions(np.sort(new))
     assert (np.diff(fractions) >= 0).all()

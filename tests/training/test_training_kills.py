@@ -65,7 +65,9 @@ def check(tmp_path: Path, arguments: tuple[str, ...], kills: int, seed: int) -> 
         folder = tmp_path / str(number)
 
 
-@pytest.mark.parametrize("arguments", [ONE, HALVING], ids=["one", "halving"])
+@pytest.mark.parametrize(
+    "arguments", [pytest.param(ONE, marks=pytest.mark.thorough, id="one"), pytest.param(HALVING, id="halving")]
+)
 def test_a_training_killed_at_random_moments_ends_as_if_it_had_not_been(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
