@@ -95,6 +95,7 @@ def test_a_published_device_says_what_is_possible_for_data_of_ones_own(llmnas: R
         assert word in line
 
 
+@pytest.mark.thorough
 def test_a_server_knows_added_data_by_name_and_takes_no_path(tmp_path: Path) -> None:
     source = class_folders(tmp_path / "pets")
     add_images("pets", str(source), tmp_path / "tables")

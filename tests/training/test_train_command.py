@@ -91,6 +91,7 @@ def test_a_search_is_trained_and_shows_it_and_its_scores_stay(
     lab.close()
 
 
+@pytest.mark.thorough
 def test_trainings_on_data_that_was_replaced_under_its_name_no_longer_count(llmnas: Run, tmp_path: Path) -> None:
     space = load_space(TINYNET)
     for seed, each in ((0, 6), (1, 8)):
@@ -106,6 +107,7 @@ def test_trainings_on_data_that_was_replaced_under_its_name_no_longer_count(llmn
     lab.close()
 
 
+@pytest.mark.thorough
 def test_a_folder_is_trained_on_without_being_added(llmnas: Run, tmp_path: Path) -> None:
     folder = class_folders(tmp_path / "pets", each=6)
     found = parsed(llmnas("train", NETWORKS[0], "--space", TINYNET, "--data", str(folder), "--epochs", "1", "--json"))
