@@ -17,10 +17,10 @@ search: $(READY)
 local: $(MODEL)
 
 test: $(READY) $(MODEL)
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 test-all: $(READY) $(MODEL)
-	LLMNAS_TEST_ALL=1 $(BIN)/python -m pytest -n 3 --dist worksteal
+	LLMNAS_TEST_ALL=1 $(BIN)/python -m pytest -n 4 --dist worksteal
 
 conformance: $(CHECKERS)
 	$(BIN)/python -m tests.server.conformance.run

@@ -34,13 +34,14 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_threa
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NO_POSTGRES = "PostgreSQL is not here: apt-get install postgresql"
+LONG = ("_kills.py", "tests/training/", "tests/measuring/", "tests/images/")  # what would be waited for at the end
 LEFT = pytest.StashKey[int]()  # how many tests this run leaves to `make test-all`
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is thorough, unless all is asked for, or a test by its name; begin with what takes longest."""
-    items.sort(key=lambda item: "test_kills.py" not in item.nodeid)
+    items.sort(key=lambda item: not any(long in item.nodeid for long in LONG))
     if ALL or any("::" in argument for argument in config.args):
         return
     left = [item for item in items if item.get_closest_marker("thorough")]
