@@ -72,13 +72,15 @@ def _accuracy(card: Card) -> list[str]:
     if not card["trained"]:
         told.append("- Untrained: its weights are as they were initialised. Train it before you use it.")
     if card["search"] and "score" in card["search"]:
-        told.append(f"- Score {card['search']['score']:.4f}: a training-free rank in its space, no accuracy.")
+        score, of = card["search"]["score"], card["search"]["dataset"]
+        told.append(f"- Score {score:.4f}: a training-free rank in its space for {of}, no accuracy.")
     return told or ["- Nobody has told its accuracy."]
 
 
 def _cost(cost: Card) -> str:
     error = "" if cost["error"] is None else f", error {cost['error']:.1%}"
-    where = f" on {cost['device']}" if cost["device"] else ""
+    # A network that was searched for on one dataset and trained for another has the latency of the first beside it.
+    where = f"{' on ' + cost['device'] if cost['device'] else ''}, for images of {cost['dataset']}"
     if cost["value"] is None:
         return f"- {cost['objective']}{where}: not known, {cost['reason']}"
     return f"- {cost['objective']}{where}: {cost['value']:.4g} {cost['unit']} (source {cost['source']}{error})."

@@ -35,8 +35,9 @@ def accuracy_of(store: Store, handle: SearchHandle, members: Sequence[Member]) -
         return told
     own = _trained(store, handle, members, data)
     learned = _learned(store, handle, members, data)
-    # What a table says is of another training than ours, and so not to be compared with it.
-    estimated = [other if other and other.grade != "trained" else None for other in told]
+    # What a table says is of another training than ours, and an estimate for other images of another task.
+    alike = data == handle.landscape.dataset.name
+    estimated = [other if alike and other and other.grade != "trained" else None for other in told]
     return [mine or guess or other for mine, guess, other in zip(own, learned, estimated, strict=True)]
 
 
@@ -58,7 +59,7 @@ def _trained(store: Store, handle: SearchHandle, members: Sequence[Member], data
     found = trained_of(store, handle.space, data, [m.genotype for m in members])
     longest = max((record.of_epochs, record.epochs) for record in found if record)
     return [
-        Known(record.valid, "trained", f"trained on {record.data}, {record.epochs} epochs")
+        Known(record.valid, "trained", f"own training on {record.data}, {record.epochs} epochs")
         if record and (record.of_epochs, record.epochs) == longest
         else None
         for record in found
@@ -80,7 +81,7 @@ def _learned(store: Store, handle: SearchHandle, members: Sequence[Member], data
         *(handle.space, handle.landscape.dataset, genotypes, np.array([record.valid for record in records])),
         *(np.array([scores[genotype] for genotype in genotypes]), list(scores), np.array(list(scores.values()))),
     )
-    source = f"learned from {len(records)} networks trained on {data}, {records[0].epochs} epochs"
+    source = f"from {len(records)} own trainings on {data}, {records[0].epochs} epochs"
     found = dict(zip(scores, values.tolist(), strict=True))
     return [Known(found[handle.space.canonical(m.genotype)], "learned", source, error) for m in members]
 
@@ -111,6 +112,14 @@ def advice_on(
     Raises what `recommend` raises.
     """
     return recommend(handle, members, accuracy_of(store, handle, members), given, top)
+
+
+def to_train(handle: SearchHandle, members: Sequence[Member], top: int) -> list[str]:
+    """The architectures to train of a search: what to take of it, and others that differ.
+
+    What own trainings showed does not count, so that a command that was broken off chooses the same ones again.
+    """
+    return [pick.architecture for pick in recommend(handle, members, _benchmarked(handle, members), top=top).picks]
 
 
 def advised(lab: Laboratory, search_id: str, given: Limits = NO_LIMITS, top: int = TOP) -> r.Front:

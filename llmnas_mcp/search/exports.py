@@ -155,7 +155,15 @@ def _told_by(search_id: str, architecture: str, settings: Settings) -> tuple[Car
     errors = handle.landscape.costs([member.genotype]).errors[0]
     rows = zip(handle.objectives, member.costs, handle.units, member.cost_sources, errors.tolist(), strict=True)
     return search, [
-        _row(objective, row["device"] or "", value, unit, source, None if source.startswith("host:") else error)
+        _row(
+            objective,
+            row["device"] or "",
+            row["dataset"],
+            value,
+            unit,
+            source,
+            None if source.startswith("host:") else error,
+        )
         for objective, value, unit, source, error in rows
     ]
 
@@ -163,13 +171,27 @@ def _told_by(search_id: str, architecture: str, settings: Settings) -> tuple[Car
 def _cost(space: Space, genotype: Genotype, device: str, dataset: Dataset, data: Path) -> Card:
     costs = cost_of(space, [genotype], device=device, dataset=dataset.name, objective="latency", data=data)
     value, error = float(costs.values[0]), float(costs.errors[0])
-    return _row("latency", device, value, costs.unit, costs.sources[0], error, costs.reasons[0])
+    return _row("latency", device, dataset.name, value, costs.unit, costs.sources[0], error, costs.reasons[0])
 
 
 def _row(
-    objective: str, device: str, value: float, unit: str, source: str, error: float | None, reason: str | None = None
+    objective: str,
+    device: str,
+    dataset: str,
+    value: float,
+    unit: str,
+    source: str,
+    error: float | None,
+    reason: str | None = None,
 ) -> Card:
     return {
-        **{"objective": objective, "device": device, "value": finite(value), "unit": unit, "source": source},
+        **{
+            "objective": objective,
+            "device": device,
+            "dataset": dataset,
+            "value": finite(value),
+            "unit": unit,
+            "source": source,
+        },
         **{"error": None if error is None else finite(error), "reason": reason},
     }

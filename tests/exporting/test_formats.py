@@ -72,7 +72,7 @@ def test_a_network_whose_channels_are_shuffled_gives_what_it_does_in_torch(tmp_p
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("name", FORMATS)
 def test_many_networks_of_every_space_give_what_they_do_in_torch(name: str, space: str, tmp_path: Path) -> None:
-    """200 of each were compared by perf/export.py; see docs/results.md."""
+    """More were compared by perf/export.py: docs/results.md says how many of which."""
     where = get_space(space)
     count = {"nasbench201": 20, "fbnet": 10, "autoformer-tiny": 2}.get(space, 1)
     same_alone(

@@ -68,8 +68,5 @@ def test_twenty_trainings_rank_all_members_anew_and_the_trained_come_first(
     values, errors, truth = map(np.array, zip(*learned, strict=True))
     assert np.corrcoef(values, truth)[0, 1] > 0.9
     assert 0 < errors[0] < truth.std()
-    assert (
-        next(k.source for k in known if k and k.grade == "learned")
-        == "learned from 20 networks trained on pets, 3 epochs"
-    )
+    assert next(k.source for k in known if k and k.grade == "learned") == "from 20 own trainings on pets, 3 epochs"
     assert advice_on(lab.store, handle, members, top=50).picks[0].grade == "trained"

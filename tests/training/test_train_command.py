@@ -74,10 +74,12 @@ def test_a_search_is_trained_and_shows_it_and_its_scores_stay(
     before = front["front"]
     found = parsed(llmnas("train", front["search_id"], "--top", "2", "--data", "digits", "--epochs", "1", "--json"))
     assert len(found["results"]) == 2
+    again = parsed(llmnas("train", front["search_id"], "--top", "2", "--data", "digits", "--epochs", "1", "--json"))
+    assert again["results"] == found["results"], "what was trained must not change what the same command trains"
     picked = parsed(llmnas("pick", front["search_id"], "--max-params", "1000", "--json"))
     best = max(found["results"], key=lambda row: (row["epochs"], row["valid"]))
     assert [picked["picks"][0][name] for name in ("architecture", "grade", "accuracy", "accuracy_source")] == [
-        *(best["architecture"], "trained", best["valid"], f"trained on digits, {best['epochs']} epochs")
+        *(best["architecture"], "trained", best["valid"], f"own training on digits, {best['epochs']} epochs")
     ]
     lab = Laboratory(Settings(store=f"sqlite:///{tmp_path}/llmnas.db", data=tmp_path / "tables"))
     search = lab.get_search(front["search_id"])

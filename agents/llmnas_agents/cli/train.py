@@ -106,8 +106,8 @@ def train(
 
 
 def _networks(lab: Laboratory, what: list[str], top: int, space: str) -> tuple[str, list[str]]:
-    """The space, and the networks to train: of a search those that `llmnas pick` chooses."""
-    from llmnas_mcp.reports import advice_on
+    """The space, and the networks to train: of a search those that `llmnas pick` chooses before any was trained."""
+    from llmnas_mcp.reports import to_train
 
     if len(what) > 1 or any(sign in what[0] for sign in "|=,") or lab.store.search(what[0]) is None:
         named = known_name(space, keep=True)
@@ -116,8 +116,7 @@ def _networks(lab: Laboratory, what: list[str], top: int, space: str) -> tuple[s
     handle, members = lab.members(what[0])
     if not members:
         raise LabError(f"The front of {what[0]} is empty: search first, llmnas resume {what[0]}")
-    picks = advice_on(lab.store, handle, members, top=top).picks
-    return handle.space.name, [pick.architecture for pick in picks]
+    return handle.space.name, to_train(handle, members, top)
 
 
 def _check_readable(space: str, what: list[str], lab: Laboratory) -> None:
