@@ -326,7 +326,7 @@ def test_niches_rounds_and_offspring_can_be_set(llmnas: Run) -> None:
     ("arguments", "said"),
     [
         (("--device", "rasp4"), "Did you mean 'raspi4'?"),
-        (("--device", "fpga", "--dataset", "svhn"), "Allowed: ImageNet16-120, cifar10, cifar100."),
+        (("--device", "fpga", "--dataset", "svhn"), "Allowed: ImageNet16-120, cifar10, cifar100, digits."),
         (("--device", "fpga", "--operator", "magic"), "evolution"),
         (("--device", "fpga", "--space", "darts"), "nasbench201"),
         (("--device", "fpga", "--objective", "area"), "latency"),

@@ -198,7 +198,7 @@ def check(running: Server, name: str, arguments: dict[str, Any]) -> None:
 # How a fix is told: what is allowed, known or there, or what to do.
 FIX = re.compile(
     r"Allowed|[A-Z]\w+s: |[Cc]hoose|[Gg]ive|[Uu]se |[Ss]ee |must|lists|search_id|Expected|for example|such as|at most"
-    r"|latest are|Ask for|Raise|available|Did you mean|[Ii]mport|Add one"
+    r"|latest are|Ask for|Raise|available|Did you mean|[Ii]mport|Add one|pip install"
 )
 
 
