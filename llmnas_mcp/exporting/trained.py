@@ -15,6 +15,8 @@ from llmnas_mcp.spaces import Dataset
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+FIX = "Name one that llmnas train wrote."
+
 
 class Training(BaseModel):
     """What a file of weights says of itself: the network, what it was trained for and how, and what came of it.
@@ -67,18 +69,10 @@ class Trained:
 
 def read_weights(path: Path) -> Trained:
     """Read a file of weights; raises DataError, with what is wrong, where it is none."""
-    import torch
+    from llmnas_mcp.training.files import read_whole
 
-    try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise DataError(f"There is no file {path}.") from None
-    except (IsADirectoryError, PermissionError) as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
-    except Exception as error:  # noqa: BLE001 - torch raises anything of a file that is damaged or not its own
-        why = str(error).strip().splitlines() or [type(error).__name__]
-        raise _no_weights(path, why[0][:200]) from None
-    if not isinstance(held, dict) or not isinstance(held.get("state_dict"), dict):
+    held = read_whole(path, FIX)
+    if not isinstance(held.get("state_dict"), dict):
         raise _no_weights(path, "it has no state_dict")
     try:
         card = Training.model_validate(json.loads(held.get("card", "")))
@@ -91,4 +85,4 @@ def read_weights(path: Path) -> Trained:
 
 
 def _no_weights(path: Path, why: str) -> DataError:
-    return DataError(f"{path} is not a whole file of weights: {why}. Name one that llmnas train wrote.")
+    return DataError(f"{path} is not a whole file of weights: {why}. {FIX}")

@@ -10,14 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
@@ -29,6 +27,7 @@ from llmnas_mcp.images import Images
 from llmnas_mcp.scoring.observation import exactly, seeded
 from llmnas_mcp.spaces import Genotype, Space
 from llmnas_mcp.training.batches import Batches, Part
+from llmnas_mcp.training.files import read_whole, write_whole
 from llmnas_mcp.training.recipe import SPLIT, Recipe
 
 VERSION = 1  # raise it with anything that changes a result
@@ -127,7 +126,7 @@ class Training:
         self._took = self._saved - began
 
     def _load(self) -> None:
-        saved = read_whole(self.path, self.device)
+        saved = read_whole(self.path, "Delete it and train again.", self.course.device)
         self.network.load_state_dict(saved["network"])
         self.ema = saved["ema"]
         self.optimizer.load_state_dict(saved["optimizer"])
@@ -211,24 +210,3 @@ def alone(course: Course, folder: Path) -> Iterator[None]:
         raise LabError(f"Another process trains {course.name} now. Wait for it, or stop it.") from None
     except OSError as error:
         raise DataError(f"{folder} cannot be written: {error.strerror}. Set LLMNAS_DATA to a folder.") from None
-
-
-def write_whole(path: Path, content: dict[str, Any]) -> None:
-    """Write what `read_whole` reads; a kill leaves the file as it was."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        torch.save(content, partial)
-        partial.replace(path)
-    except (OSError, RuntimeError) as error:
-        raise DataError(f"{path.parent} cannot be written: {error}. Make room, or set LLMNAS_DATA.") from None
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def read_whole(path: Path, where: torch.device) -> dict[str, Any]:
-    """Tensors and plain values of a file, of which nothing is run; raises DataError for a damaged one."""
-    try:
-        found: dict[str, Any] = torch.load(path, map_location=where, weights_only=True)
-    except Exception as error:  # noqa: BLE001 - torch's, zip's and pickle's
-        raise DataError(f"{path} is damaged ({type(error).__name__}: {error}). Delete it and train again.") from None
-    return found

@@ -15,8 +15,9 @@ import numpy
 import torch
 
 from llmnas_mcp import __version__
+from llmnas_mcp.training.files import write_whole
 from llmnas_mcp.training.record import Trained
-from llmnas_mcp.training.training import Training, write_whole
+from llmnas_mcp.training.training import Training
 
 
 def save_weights(training: Training, record: Trained, path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from llmnas_mcp.errors import LabError
+from llmnas_mcp.errors import DataError, LabError
 from llmnas_mcp.images import load_images
 from llmnas_mcp.spaces import get_space
 from llmnas_mcp.spaces.registry import load_space
@@ -114,6 +114,12 @@ def test_a_training_that_breaks_says_so(tmp_path: Path) -> None:
     its = training(tmp_path, course(rate=1e30, clip=1e30))
     with pytest.raises(LabError, match="can't be trained: its loss is no number"):
         its.until(3)
+
+
+def test_a_damaged_file_of_a_training_is_told_with_the_fix(tmp_path: Path) -> None:
+    (tmp_path / f"{course().key}.resume").write_bytes(b"half a file")
+    with pytest.raises(DataError, match=r"is not a whole file of weights: .* Delete it and train again\."):
+        training(tmp_path, course())
 
 
 def test_transformers_are_trained_by_adamw_and_digits_are_not_mirrored() -> None:
