@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -42,11 +42,13 @@ _MARK = "LLMNAS_JOB"  # in the environment of a process that does jobs
 class Processes:
     """An engine of at most `size` processes, by default one a core, whoever asks for them. Safe to use from threads.
 
-    They are started when needed, and ended by a timer `idle` seconds after the last job.
+    They are started when needed, and ended by a timer `idle` seconds after the last job. each: for as many processes as
+    there are of these, what the environment of each has that the others' have not, such as the GPU it sees.
     """
 
-    def __init__(self, size: int | None = None, idle: float = IDLE) -> None:
-        self.size = size or cores()
+    def __init__(self, size: int | None = None, idle: float = IDLE, each: Sequence[Mapping[str, str]] = ()) -> None:
+        self.size = size or len(each) or cores()
+        self._each = each or [{}] * self.size
         self._for, self._last = idle, 0.0
         self._turns = _Turns(self.size)
         self._lock = threading.Lock()
@@ -102,7 +104,9 @@ class Processes:
                     return process
                 self._all.discard(process)
                 process.end()
-            process = _Process()
+            taken = {process.place for process in self._all}
+            place = next(place for place in range(self.size) if place not in taken)
+            process = _Process(place, self._each[place])
             self._all.add(process)
             return process
 
@@ -196,14 +200,15 @@ class _Run:
 
 
 class _Process:
-    """A process that does one job at a time."""
+    """A process that does one job at a time. place: its number among those of an engine; own: of its environment."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: int, own: Mapping[str, str]) -> None:
+        self.place = place
         self._popen = subprocess.Popen(
             [sys.executable, "-P", "-c", _BEGIN, json.dumps(sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | _ONE_THREAD | {_MARK: "1"},
+            env=os.environ | _ONE_THREAD | {_MARK: "1"} | dict(own),
             # Ctrl-C is for the program alone, which then ends this.
             start_new_session=os.name == "posix",
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from llmnas_mcp.training.training import Course
 
 FOLDER = "training"  # in the folder of tables
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 # Told with what is done and what is to do, in milliseconds of the estimate, and what is done now.
 Progress = Callable[[int, int, str], None]
@@ -56,19 +58,14 @@ class Campaign:
     """
 
     def __init__(self, ask: Ask, data: Path) -> None:
-        import torch
-
         from llmnas_mcp.training.training import Course, alone
 
         self.ask, self.folder = ask, data / FOLDER
-        gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        places = [f"cuda:{i}" for i in range(gpus)] or ["cpu"]
-        epochs = ask.rungs[-1].epochs
-        self.courses = [
-            Course(ask.space, genotype, ask.images, ask.recipe, epochs, ask.seed, places[i % len(places)])
-            for i, genotype in enumerate(ask.genotypes)
-        ]
-        self._engine: Engine = Processes(gpus) if gpus else jobs.shared()
+        gpus = gpus_seen()
+        how = (ask.images, ask.recipe, ask.rungs[-1].epochs, ask.seed, "cuda" if gpus else "cpu")
+        self.courses = [Course(ask.space, genotype, *how) for genotype in ask.genotypes]
+        # A process sees one GPU and takes whatever network is next, so as long as there are enough none is idle.
+        self._engine: Engine = Processes(each=[{VISIBLE: gpu} for gpu in gpus]) if gpus else jobs.shared()
         self._pace = dict.fromkeys((course.key for course in self.courses), 1.0)
         self._stack = ExitStack()
         try:
@@ -184,6 +181,16 @@ class Campaign:
         with closing(self._engine.run(works)) as answers:
             for index, answer in answers:
                 yield courses[index], answer
+
+
+def gpus_seen() -> list[str]:
+    """The GPUs that torch sees here, by the names that the variable VISIBLE has for them."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return []
+    count = torch.cuda.device_count()
+    return (os.environ.get(VISIBLE) or ",".join(map(str, range(count)))).split(",")[:count]
 
 
 def _why(course: Course, failed: Failed) -> str:

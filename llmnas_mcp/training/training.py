@@ -36,7 +36,7 @@ SAVE_EVERY, SAVING = 2.0, 0.05  # seconds between two savings, and the most of t
 
 @dataclass(frozen=True)
 class Course:
-    """What is trained and how: all of it together decides the result, on one machine."""
+    """What is trained and how: all of it together decides the result, on one machine. device: "cpu" or "cuda"."""
 
     space: Space
     genotype: Genotype
@@ -50,7 +50,7 @@ class Course:
     def key(self) -> str:
         """Twenty digits that follow from everything."""
         told = [VERSION, self.space.name, self.space.edition, self.genotype, self.images.digest, self.epochs, self.seed]
-        whole = json.dumps([*told, asdict(self.recipe), SPLIT, self.device.partition(":")[0]])
+        whole = json.dumps([*told, asdict(self.recipe), SPLIT, self.device])
         return hashlib.sha256(whole.encode()).hexdigest()[:20]
 
     @property

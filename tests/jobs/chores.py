@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from llmnas_mcp.errors import DataError
@@ -20,6 +21,15 @@ def same(value: Any) -> Any:
 
 def pid() -> int:
     return os.getpid()
+
+
+def meet(folder: str, count: int) -> str | None:
+    """Wait until so many processes have come to a folder, and say which GPU this one sees."""
+    Path(folder).mkdir(exist_ok=True)
+    Path(folder, str(os.getpid())).touch()
+    while len(list(Path(folder).iterdir())) < count:
+        threading.Event().wait(0.01)
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
 
 
 def threads() -> list[int]:
