@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from llmnas_mcp.runtimes import Runtime, converters, runtime_of
 class Format:
     """A format of files. suffix: of its files; beside: of a second file that belongs to each, "" for none.
 
-    write: one of `runtimes.converters`. opens: the runtime, of `runtimes.RUNTIMES`, that files are checked in.
+    write: one of `runtimes.converters`. opens: the runtime, of `runtimes.RUNTIMES`, that files are checked in. of_onnx:
+    how a file is made of a quantised ONNX model (model, file, what it says of itself); None where that can't be.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Format:
     write: Callable[..., None]
     opens: str
     beside: str = ""
+    of_onnx: Callable[[Path, Path, Mapping[str, str]], None] | None = None
 
     @property
     def runtime(self) -> Runtime:
@@ -43,8 +45,8 @@ FORMATS = {
     its.name: its
     for its in (
         Format("torch", ".pt2", converters.to_exported, "torch"),
-        Format("onnx", ".onnx", converters.to_onnx, "onnxruntime"),
-        Format("openvino", ".xml", converters.to_openvino, "openvino", beside=".bin"),
+        Format("onnx", ".onnx", converters.to_onnx, "onnxruntime", of_onnx=converters.onnx_of),
+        Format("openvino", ".xml", converters.to_openvino, "openvino", ".bin", converters.openvino_of),
         Format("executorch", ".pte", converters.to_executorch, "executorch"),
     )
 }

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmnas_mcp.errors import LabError
-from llmnas_mcp.exporting.formats import Format
+from llmnas_mcp.exporting.formats import FORMATS, Format
 from llmnas_mcp.images import Images
+from llmnas_mcp.runtimes import runtime_of
 
 CALIBRATING, SEED = 256, 2510  # training images that show the quantiser how large values become
 TOGETHER = 64  # images that are run at once
@@ -19,12 +20,12 @@ Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 def check_int8(kind: Format) -> None:
-    """Raise LabError for a format whose runtime has no quantiser that is light enough to come with."""
-    if kind.name != "onnx":
-        raise LabError(
-            f"--int8: int8 is written for the format onnx only, not for {kind.name}."
-            + (" OpenVINO runs that file as well." if kind.name == "openvino" else "")
-        )
+    """Raise LabError for a format that is not made of an ONNX model, and where ONNX Runtime is not installed."""
+    if kind.of_onnx is None:
+        formats = " and ".join(name for name, its in FORMATS.items() if its.of_onnx)
+        raise LabError(f"--int8: int8 is written for the formats {formats} only, not for {kind.name}.")
+    quantiser = runtime_of("onnxruntime")
+    quantiser.check(quantiser.converting + quantiser.running)
 
 
 def quantise(path: Path, images: Images, to: Path) -> None:

@@ -141,9 +141,10 @@ def _write(subject: Subject, kind: Format, part: Path, int8: bool, say: Say) -> 
     import torch
 
     network, dataset, about = subject.network, subject.dataset, subject.about()
+    two = torch.zeros(2, *subject.size)
     say(f"writing {kind.name}")
     with torch.no_grad():
-        kind.write(subject.graph, torch.zeros(2, *subject.size), part, batches=True, about=about)
+        kind.write(subject.graph, two, part, batches=True, about=about)
     say(f"checking it in {kind.runtime.title}")
     run = checking.opened(kind, part)
     off = checking.difference(kind, run, network, dataset)
@@ -151,12 +152,15 @@ def _write(subject: Subject, kind: Format, part: Path, int8: bool, say: Say) -> 
     told = []
     if subject.images is not None:
         told.append(_told(subject, accuracy(run, subject.images), "float32"))
-        if int8:
+        if int8 and kind.of_onnx:
             say("quantising")
-            small = part.with_name(f"int8-{part.name}")
-            quantise(part, subject.images, small)
-            small.replace(part)
-            converters.describe_onnx(part, about)
+            with tempfile.TemporaryDirectory(dir=part.parent) as folder, torch.no_grad():
+                whole, small = Path(folder, "float32.onnx"), Path(folder, "int8.onnx")
+                converters.to_onnx(subject.graph, two, whole, batches=True)
+                quantise(whole, subject.images, small)
+                for path in kind.files(part):
+                    path.unlink()  # a runtime may still read the weights of what it has open
+                kind.of_onnx(small, part, about)
             run = checking.opened(kind, part)
             off = checking.difference(kind, run, network, dataset, subject.images)
             told.append(_told(subject, accuracy(run, subject.images), "int8"))
@@ -176,7 +180,9 @@ def _card(subject: Subject, kind: Format, part: Path, precision: str, off: float
     space, dataset, genotype = subject.space, subject.dataset, subject.genotype
     trained = subject.trained.card if subject.trained else None
     packages = {"torch": ("torch",), "onnx": ("torch", "onnx", "onnxruntime")}
-    version = versions(*packages.get(kind.name, ("torch", "onnx", kind.name)))
+    version = versions(
+        *packages.get(kind.name, ("torch", "onnx", kind.name)), *(["onnxruntime"] if precision == "int8" else [])
+    )
     if trained and trained.accuracy is not None and not told:
         epochs = f" after {trained.epochs} epochs" if trained.epochs else ""
         told = [{"value": trained.accuracy, "grade": "trained", "of": f"of its training on {dataset.name}{epochs}"}]

@@ -60,15 +60,26 @@ def to_openvino(
     network: nn.Module, x: Tensor, path: Path, *, batches: bool = False, about: Mapping[str, str] = NOTHING
 ) -> None:
     """OpenVINO's own files, .xml and beside it .bin, made of the ONNX model; `about` is in rt_info/llmnas."""
-    import openvino
-
     with tempfile.TemporaryDirectory() as folder:
         middle = Path(folder, "network.onnx")
         to_onnx(network, x, middle, batches=batches)
-        model = openvino.convert_model(middle)
-        for name, text in about.items():
-            model.set_rt_info(text, [ABOUT, name])
-        openvino.save_model(model, path, compress_to_fp16=False)
+        openvino_of(middle, path, about)
+
+
+def openvino_of(onnx: Path, path: Path, about: Mapping[str, str]) -> None:
+    """OpenVINO's own files of an ONNX model, in the precision it has."""
+    import openvino
+
+    model = openvino.convert_model(onnx)
+    for name, text in about.items():
+        model.set_rt_info(text, [ABOUT, name])
+    openvino.save_model(model, path, compress_to_fp16=False)
+
+
+def onnx_of(onnx: Path, path: Path, about: Mapping[str, str]) -> None:
+    """An ONNX model moved to where it belongs, with what is to be said of it."""
+    onnx.replace(path)
+    describe_onnx(path, about)
 
 
 def to_exported(

@@ -18,6 +18,7 @@ from tests.exporting.digits import ARCHITECTURE, TINY, digits, trained
 
 CELL = "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
 OF_DIGITS = ("--space", TINY, "--data", "digits")
+FILES = (("onnx", "a.onnx"), ("openvino", "a.xml"))
 
 
 @pytest.fixture(scope="module")
@@ -117,10 +118,24 @@ def test_mistakes_are_told_in_one_line_and_leave_nothing(
     assert said in refused(done, tmp_path)
 
 
-def test_int8_is_refused_where_the_runtime_has_no_light_quantiser(llmnas: Run, tmp_path: Path) -> None:
-    asked = ("export", ARCHITECTURE, *OF_DIGITS, "--int8", "--format", "openvino")
-    line = refused(llmnas(*asked, "--out", str(tmp_path / "a.xml"), check=False), tmp_path)
-    assert "int8 is written for the format onnx only, not for openvino. OpenVINO runs that file as well." in line
+def test_openvino_has_int8_of_the_same_accuracy_as_onnx(llmnas: Run, weights: Path, tmp_path: Path) -> None:
+    openvino = pytest.importorskip("openvino", reason="openvino is not here: pip install openvino")
+    of = ("export", ARCHITECTURE, *OF_DIGITS, "--weights", str(weights), "--int8", "--json")
+    onnx, xml = (parsed(llmnas(*of, "--format", name, "--out", str(tmp_path / file))) for name, file in FILES)
+    assert [row["of"].split(",")[0] for row in xml["accuracy"]] == ["in float32", "in int8"]
+    assert abs(xml["accuracy"][1]["value"] - onnx["accuracy"][1]["value"]) < 1
+    assert xml["file"]["precision"] == "int8"
+    assert "onnxruntime" in xml["versions"]
+    model = openvino.Core().read_model(tmp_path / "a.xml")
+    types = {node.get_element_type().get_type_name() for node in model.get_ops() if node.get_type_name() == "Constant"}
+    assert types & {"i8", "u8"}
+    assert model.get_rt_info(["llmnas", "space"]).value == "tinynet"
+
+
+def test_int8_is_refused_for_a_format_that_is_not_made_of_onnx(llmnas: Run, tmp_path: Path) -> None:
+    asked = ("export", ARCHITECTURE, *OF_DIGITS, "--int8", "--format", "executorch")
+    line = refused(llmnas(*asked, "--out", str(tmp_path / "a.pte"), check=False), tmp_path)
+    assert "int8 is written for the formats onnx and openvino only, not for executorch." in line
 
 
 def break_bytes(path: Path) -> None:

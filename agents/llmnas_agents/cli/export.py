@@ -24,9 +24,7 @@ def export(
     weights: Annotated[
         Path | None, typer.Option(help="Trained weights, as `llmnas train` writes them. Default: as initialised.")
     ] = None,
-    int8: Annotated[
-        bool, typer.Option("--int8", help="Weights and activations in int8, calibrated on --data.")
-    ] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="In int8, calibrated on --data: onnx and openvino.")] = False,
     data: Annotated[
         str | None, typer.Option(help="Images: their test part tells the accuracy of the file, before and after int8.")
     ] = None,
