@@ -23,7 +23,7 @@ Pattern = Annotated[dict[str, str], Field(description="position -> value")]
 # What stands beside `cost`, which is by the first objective, where there are two; else it is left out.
 All = Annotated[
     dict[Objective, float],
-    Field(default_factory=dict, exclude_if=lambda costs: not costs, description="of two objectives"),
+    Field(default_factory=dict, exclude_if=lambda costs: not costs, description="if two"),
 ]
 Limits = Annotated[dict[Objective, float], Field(description="the most allowed")]
 
@@ -50,9 +50,9 @@ class SpaceInfo(Result):
     choices: list[Choice]
     encoding: str
     example: str
-    short: str = Field(description="the example in short: read wherever an architecture is")
+    short: str = Field(description="the example in short; read everywhere")
     datasets: list[str]
-    score_of: list[str] = Field(description="proxies that make the score; empty: told once one is scored")
+    score_of: list[str] = Field(description="proxies in the score; empty: not known yet")
     source: str
 
 
@@ -127,8 +127,8 @@ class ZeroCostScores(Result):
     """Answer of score_zero_cost, in the order asked; `worth` is empty where no accuracies were published."""
 
     results: list[ZeroCostScore]
-    members: list[str] = Field(description="the proxies that make the score")
-    left_out: dict[str, str] = Field(description="proxies not known of some networks, and why")
+    members: list[str] = Field(description="proxies in the score")
+    left_out: dict[str, str] = Field(description="proxies, and why")
     worth: list[Worth]
     worth_source: str
     worth_of: Literal["trained", "inherited"] | None = Field(description="what those accuracies are")
@@ -140,10 +140,10 @@ class NicheInfo(Result):
     niche: int
     params_low_m: float
     params_high_m: float
-    size: int | None = Field(description="null: too many to count")
+    size: int | None = Field(description="null: too many")
     members: int
     rules: int
-    share: int = Field(description="evaluations it may use in the next round")
+    share: int = Field(description="evaluations in the next round")
 
 
 class Started(Result):
@@ -202,7 +202,7 @@ class Search(Result):
     scored_by: ScoredBy
     limits: Limits
     cut: Cut
-    cost_low: list[float] = Field(description="within the limits, as cost_high: the ends of the scale")
+    cost_low: list[float] = Field(description="to cost_high: the scale")
     cost_high: list[float]
     evaluations: int = Field(description="budget")
     used: int
@@ -306,12 +306,12 @@ class Brief(Result):
     limits: Limits
     objectives: list[Objective]
     units: list[str]
-    untried: int | None = Field(description="null: too many to count")
+    untried: int | None = Field(description="null: too many")
     share: int
     parents: list[MemberInfo]
     gaps: list[Gap]
     rules: list[Rule]
-    tried: list[str] = Field(description="last architectures tried")
+    tried: list[str] = Field(description="the last")
     next: str
 
 
@@ -431,7 +431,7 @@ class FrontPoint(Result):
     costs: All
     source: str
     params_m: float | None
-    near: bool = Field(description="off the front, within the margins of error")
+    near: bool = Field(description="off the front, within error")
 
 
 class Pick(Result):
@@ -457,10 +457,10 @@ class Front(Result):
     hypervolume: float
     igd: float | None
     igd_plus: float | None
-    share: float | None = Field(description="hypervolume / that of the reference front")
+    share: float | None = Field(description="hypervolume / the reference's")
     reference: str | None
-    true_share: float | None = Field(None, description="in trained accuracy; null: not known")
-    true_share_random: float | None = Field(None, description="of random, as many evaluations")
+    true_share: float | None = Field(None, description="in trained accuracy")
+    true_share_random: float | None = Field(None, description="of random networks")
     judge: str | None = None
     picks: list[Pick] = Field([], description="the one to take, then others that differ")
     why: str = ""
@@ -471,11 +471,13 @@ class Front(Result):
 class Exported(Result):
     """Answer of export_architecture: a Python module that needs torch and nothing of ours, or a file to be read.
 
-    uri: the resource that the file is, which the server keeps; bytes, sha256: its size and checksum.
+    trained: on what and how well; None where it is untrained. uri: the resource that the file is, or the module's
+    trained weights, which the server keeps; bytes, sha256: its size and checksum.
     """
 
     architecture: str
     filename: str
+    trained: str | None = None
     code: str | None = None
     uri: str | None = None
     bytes: int | None = None

@@ -22,13 +22,14 @@ class Training(BaseModel):
     """What a file of weights says of itself: the network, what it was trained for and how, and what came of it.
 
     mean, std: what images are normalised by, a number for each channel, pixels being in [0, 1]. accuracy: of the
-    test images, in %.
+    test images, in %. edition: of the file of a user's own space.
     """
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
     architecture: str
     space: str
+    edition: str = ""
     dataset: str
     classes: list[str] = Field(min_length=2)
     mean: list[float]
@@ -45,6 +46,13 @@ class Training(BaseModel):
     def shape(self) -> Dataset:
         """What the network takes and gives."""
         return Dataset(self.dataset, self.resolution, len(self.classes), self.channels)
+
+    @property
+    def told(self) -> str:
+        """Which training it was: data, epochs and accuracy."""
+        epochs = "" if self.epochs is None else f", {self.epochs} epoch{'s' * (self.epochs != 1)}"
+        accuracy = "" if self.accuracy is None else f", {self.accuracy:.2f} % of the test images"
+        return f"{self.dataset}{epochs}{accuracy}"
 
 
 @dataclass(frozen=True)

@@ -153,16 +153,6 @@ def score_zero_cost(
     )
 
 
-def export_architecture(architecture: str, *, space: str, dataset: str | None, data: Path) -> r.Exported:
-    """The network as a Python module that needs torch and nothing of ours."""
-    where = get_space(space)
-    genotype = where.parse(architecture)
-    code = where.source_code(genotype, dataset_for(where, dataset, data))
-    name = f"{name_of(where, genotype)}.py"
-    told = f"Save code as {name}; its build() gives the network untrained. Train it, and time it on the device."
-    return r.Exported(architecture=architecture, filename=name, code=code, next=told)
-
-
 def name_of(space: Space, genotype: Genotype) -> str:
     """What the files of a network are called, without a suffix."""
     return f"{space.name}_{re.sub(r'[^A-Za-z0-9]+', '_', space.short(genotype))[:80]}"

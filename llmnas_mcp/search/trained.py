@@ -14,6 +14,7 @@ from llmnas_mcp.search.store import Store
 from llmnas_mcp.spaces import Genotype, Space
 from llmnas_mcp.training import Ask, Campaign, Progress, Trained, cost, plan, recipe_for
 from llmnas_mcp.training.baseline import logistic_regression
+from llmnas_mcp.training.campaign import FOLDER
 
 MOST_TRAINED, MOST_EPOCHS = 100, 10_000
 
@@ -27,6 +28,16 @@ def trained_of(store: Store, space: Space, dataset: str | None, genotypes: Seque
     wanted = [space.format(space.canonical(genotype)) for genotype in genotypes]
     found = {record.architecture: record for record in reversed(_records(store, space.name, dataset))}
     return [found.get(architecture) for architecture in wanted]
+
+
+def kept_weights(store: Store, space: Space, dataset: str | None, genotype: Genotype, data: Path) -> Path | None:
+    """The weights of a network that was trained on data of that name, or on any for None; None where none are kept.
+
+    `data`: the folder of tables. They are those of the network's canonical form.
+    """
+    (record,) = trained_of(store, space, dataset, [genotype])
+    path = data / FOLDER / record.weights if record else None
+    return path if path and path.is_file() else None
 
 
 def best_trained(store: Store, space: Space, architectures: Collection[str], most: int = 10) -> list[r.Trained]:

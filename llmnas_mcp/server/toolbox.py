@@ -22,6 +22,9 @@ from llmnas_mcp.spaces import Space
 Effect = Literal["reads", "adds", "starts"]
 
 
+STORED = 1_000_000  # from here on, limits of numbers are for the store's sake
+
+
 class Toolbox:
     """Collects the tools of the server; `space_of` tells the space that a tool's arguments are about, None for none."""
 
@@ -78,7 +81,7 @@ class Toolbox:
             content: list[ContentBlock] = [TextContent(type="text", text=text)]
             if uri := structured.get("uri"):
                 content.append(
-                    ResourceLink(type="resource_link", uri=uri, name=structured["filename"], size=structured["bytes"])
+                    ResourceLink(type="resource_link", uri=uri, name=uri.rpartition("/")[2], size=structured["bytes"])
                 )
             return CallToolResult(content=content, structured_content=structured)
 
@@ -116,7 +119,7 @@ class ReadableTool(Tool):
 def _wrong_arguments(tool: str, error: ValidationError, known: list[str]) -> str:
     told = []
     for problem in error.errors(include_url=False):
-        name = ".".join(map(str, problem["loc"]))
+        name = repr(".".join(map(str, problem["loc"])))[1:-1][:100]  # keys of a client's own may hold anything
         if problem["type"] == "extra_forbidden" and name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             told.append(f"there is no argument {name[:40]!r}" + (f", did you mean {near[0]!r}?" if near else ""))
@@ -131,10 +134,10 @@ def _short(schema: dict[str, Any], closed: bool = True) -> dict[str, Any]:
     pydantic's titles and docstrings say what the names say. A schema of results is not closed (`closed` false): a field
     more in a later version breaks no client. Nor does it say what is always there, which is every field: the lists of
     them would be a tenth of what a model reads before it begins. An argument that need not be given is not `required`;
-    that its default is null says no more.
+    that its default is null or empty says no more. Nor do limits that only keep numbers small enough to be stored.
     """
     definitions = schema.get("$defs", {})
-    left_out = ("$defs", "$ref", "title", *(() if closed else ("required", "propertyNames", "default")))
+    left_out = ("$defs", "$ref", "title", "propertyNames", *(() if closed else ("required", "default")))
 
     def walk(part: Any) -> Any:
         if isinstance(part, list):
@@ -148,7 +151,7 @@ def _short(schema: dict[str, Any], closed: bool = True) -> dict[str, Any]:
         for key, value in part.items():
             if key == "properties":
                 short[key] = {name: walk(one) for name, one in value.items()}
-            elif key in left_out or (key == "default" and value is None) or (key == "description" and of_object):
+            elif key in left_out or (key == "description" and of_object) or _says_nothing(key, value):
                 continue
             elif closed or key != "additionalProperties" or value is not False:
                 short[key] = walk(value)
@@ -160,3 +163,7 @@ def _short(schema: dict[str, Any], closed: bool = True) -> dict[str, Any]:
 
     found: dict[str, Any] = walk(schema)
     return found
+
+
+def _says_nothing(key: str, value: Any) -> bool:
+    return (key == "default" and value in (None, {}, [])) or (key in ("minimum", "maximum") and abs(value) >= STORED)

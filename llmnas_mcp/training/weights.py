@@ -32,6 +32,7 @@ def card_of(training: Training, record: Trained) -> dict[str, Any]:
     return {
         "architecture": record.architecture,
         "space": record.space,
+        "edition": training.course.space.edition,
         "dataset": record.data,
         "classes": list(images.classes),
         "mean": list(images.mean),

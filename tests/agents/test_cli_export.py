@@ -67,6 +67,30 @@ def test_trained_weights_go_into_the_file_with_classes_and_normalisation(
     assert (logits.argmax(1) == images.test_y).mean() > 0.8
 
 
+def test_a_network_that_was_trained_here_is_exported_with_its_weights_unless_it_is_for_other_images(
+    llmnas: Run, tmp_path: Path
+) -> None:
+    row = parsed(llmnas("train", ARCHITECTURE, "--space", TINY, "--data", "digits", "--epochs", "2", "--json"))
+    of = ("export", ARCHITECTURE, "--space", TINY, "--out", str(tmp_path / "a.onnx"), "--force")
+    done = llmnas(*of)
+    assert f"Its weights are of its training on digits, 2 epochs, {row['results'][0]['test']:.2f} %" in done.stderr
+    card = json.loads((tmp_path / "a.onnx.json").read_text())
+    assert (card["trained"], card["dataset"], card["training"]["epochs"]) == (True, "digits", 2)
+    assert parsed(llmnas(*of, "--data", "digits", "--json"))["accuracy"][0]["value"] == row["results"][0]["test"]
+    other = llmnas(*of, "--dataset", "cifar10")
+    assert "Its weights are as initialised" in other.stderr
+
+
+def test_weights_of_before_the_file_of_its_space_was_changed_are_not_taken(llmnas: Run, tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(Path(TINY.partition(":")[0]).read_text())
+    of = ("--space", f"{file}:TinyNet")
+    llmnas("train", ARCHITECTURE, *of, "--data", "digits", "--epochs", "1")
+    file.write_text(file.read_text() + "# changed\n")
+    done = llmnas("export", ARCHITECTURE, *of, "--data", "digits", "--out", str(tmp_path / "a.onnx"))
+    assert "Its weights are as initialised" in done.stderr
+
+
 def test_int8_is_smaller_and_its_accuracy_is_told_beside_that_before(
     llmnas: Run, weights: Path, tmp_path: Path
 ) -> None:

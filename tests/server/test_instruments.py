@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import sys
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
 from llmnas_mcp.search import exports
+from llmnas_mcp.search.store import Store
 from tests.exporting.alone import run_alone
 from tests.server.conftest import CELL, answer, error, session
 
@@ -156,8 +158,12 @@ async def test_a_format_that_takes_no_file_of_its_own_is_refused_with_those_ther
 
 def test_of_exported_files_the_newest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exports, "MOST_FILES", 2)
+    store = Store(f"sqlite:///{tmp_path}/llmnas.db")
+    asked: dict[str, Any] = {"space": "nasbench201", "dataset": None, "format": "onnx", "store": store}
     for cell in ("nnnsnn", "nnn1nn", "nnn3nn"):
-        exports.export_file(cell, space="nasbench201", dataset=None, format="onnx", data=tmp_path, say=lambda _: None)
-    kept = {path.name.rpartition("_")[0] for path in (tmp_path / exports.FOLDER).iterdir()}
+        exports.export_architecture(cell, **asked, data=tmp_path / "tables", say=lambda _: None)
+    store.close()
+    folder = tmp_path / "tables" / exports.FOLDER
+    kept = {path.name.rpartition("_")[0] for path in folder.iterdir()}
     assert kept == {"nasbench201_nnn1nn", "nasbench201_nnn3nn"}
-    assert len(list((tmp_path / exports.FOLDER).iterdir())) == 2 * 3
+    assert len(list(folder.iterdir())) == 2 * 3

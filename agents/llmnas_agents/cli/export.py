@@ -22,7 +22,7 @@ def export(
         str, typer.Option(help="onnx, torch (exported program), openvino or executorch.")
     ] = "onnx",
     weights: Annotated[
-        Path | None, typer.Option(help="Trained weights, as `llmnas train` writes them. Default: as initialised.")
+        Path | None, typer.Option(help="A file that `llmnas train` wrote. Default: of its training here, if any.")
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="In int8, calibrated on --data: onnx and openvino.")] = False,
     data: Annotated[
@@ -66,6 +66,8 @@ def export(
     out.print(f"In {checked['runtime']} its outputs are torch's, to {checked['difference']:.1e} of the largest.")
     for row in card["accuracy"]:
         out.print(f"Accuracy {row['value']:.2f} % ({row['grade']}), {row['of']}.")
-    if not card["trained"]:
-        err.print("Its weights are as initialised: train it (llmnas train), and export it with --weights.")
+    if subject.trained:
+        err.print(f"Its weights are of its training on {subject.trained.card.told}: {subject.trained.path}")
+    else:
+        err.print("Its weights are as initialised: train it (llmnas train), and export it again.")
     err.print(f"Its card: {file}.md and {file}.json")

@@ -105,8 +105,13 @@ def register(box: Toolbox, lab: Laboratory) -> None:
         format: Format = "torch",
         space: Space = "nasbench201",
     ) -> r.Exported:
-        """The network as PyTorch source (torch), or as a checked file to read as a resource: 5 to 60 s. Untrained."""
-        if format != "torch":
-            say = step_reporter(ctx, 2)
-            return exports.export_file(architecture, space=space, dataset=dataset, format=format, data=data, say=say)
-        return instruments.export_architecture(architecture, space=space, dataset=dataset, data=data)
+        """The network as PyTorch source (torch), or a checked file, a resource; with its weights if trained here."""
+        return exports.export_architecture(
+            architecture,
+            space=space,
+            dataset=dataset,
+            format=format,
+            store=lab.store,
+            data=data,
+            say=step_reporter(ctx, 2),
+        )

@@ -45,7 +45,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
     def breed_architectures(
         search_id: SearchId, niche: Niche, count: Annotated[int, Field(description="1 to 1000")], round: Round = None
     ) -> r.Bred:
-        """Offspring of a niche's members by mutation and crossover, chosen by its rules. Use, mix or ignore them."""
+        """Offspring of a niche's members by mutation and crossover, chosen by its rules."""
         return lab.breed_architectures(search_id, niche, count, round)
 
     @box.tool("Submit architectures", "adds", long=True)

@@ -30,7 +30,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
         objective: Objectives = "latency",
         space: Space = "nasbench201",
         niches: Annotated[int | None, Field(description="default: the clear clusters of complexity")] = None,
-        max_latency: Annotated[Most, Field(description="ms; a limit may be on any cost, objective or not")] = None,
+        max_latency: Annotated[Most, Field(description="ms; limits may be on any cost")] = None,
         max_energy: Annotated[Most, Field(description="mJ")] = None,
         max_memory: Annotated[Most, Field(description="MB")] = None,
         max_macs: Annotated[Most, Field(description="millions")] = None,
@@ -42,10 +42,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
         operator: Annotated[str, Field(pattern=r"^[\w .:+-]{1,40}$", description="who searches")] = "conversation",
         scored_by: r.ScoredBy = "zero-cost",
     ) -> r.Started:
-        """Begin a search. The space is cut into niches by number of parameters; each is searched on its own.
-
-        Then in rounds, for each niche with a share: get_brief, update_knowledge_base, submit_architectures.
-        """
+        """Begin a search. The space is cut into niches by number of parameters; each is searched on its own."""
         return lab.start_search(
             space=space,
             dataset=dataset,
