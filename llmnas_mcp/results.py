@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 Objective = Literal["latency", "energy", "memory", "macs", "params"]
 # What a rule is about: "cost" in a search for one objective, the name of one in a search for two.
@@ -26,6 +27,13 @@ All = Annotated[
     Field(default_factory=dict, exclude_if=lambda costs: not costs, description="if two"),
 ]
 Limits = Annotated[dict[Objective, float], Field(description="the most allowed")]
+
+
+Nothing = SkipJsonSchema[None]  # of what is left out where it is not known, so that no answer has a null
+
+
+def _unknown(value: object) -> bool:
+    return value is None
 
 
 class Result(BaseModel):
@@ -312,6 +320,7 @@ class Brief(Result):
     gaps: list[Gap]
     rules: list[Rule]
     tried: list[str] = Field(description="the last")
+    trained: list[Trained]
     next: str
 
 
@@ -420,7 +429,10 @@ class Submission(Result):
 
 
 class FrontPoint(Result):
-    """An architecture on the front, or so near that errors may have kept it off."""
+    """An architecture on the front by score, or so near that errors may have kept it off.
+
+    accuracy: in %, with its grade, of what was trained, or where enough was, learned; left out where there is none.
+    """
 
     architecture: str
     short: str | None = None
@@ -432,6 +444,21 @@ class FrontPoint(Result):
     source: str
     params_m: float | None
     near: bool = Field(description="off the front, within error")
+    grade: Literal["trained", "learned"] | Nothing = Field(None, exclude_if=_unknown)
+    accuracy: float | Nothing = Field(None, exclude_if=_unknown)
+    accuracy_source: str | Nothing = Field(None, exclude_if=_unknown)
+    accuracy_error: float | Nothing = Field(None, exclude_if=_unknown)
+
+
+class TrainedPoint(Result):
+    """A trained network that no other beats in accuracy and cost, of those trained as long on the same data."""
+
+    architecture: str
+    accuracy: float
+    accuracy_source: str
+    cost: float
+    unit: str
+    costs: All
 
 
 class Pick(Result):
@@ -454,6 +481,7 @@ class Front(Result):
     """Answer of compute_pareto_front; IGD, IGD+ and share are against the reference front (null: not known)."""
 
     front: list[FrontPoint]
+    trained_front: list[TrainedPoint] = Field([], description="by trained accuracy, not score")
     hypervolume: float
     igd: float | None
     igd_plus: float | None

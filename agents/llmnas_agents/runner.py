@@ -217,7 +217,7 @@ async def front_json(
     lab: LaboratoryClient, search_id: str, front: r.Front, wall_s: float, used: Ledger
 ) -> dict[str, Any]:
     """The content of front.json."""
-    search = await lab.get_search(search_id)
+    search, trained = await lab.get_search(search_id), front.trained_front
     truth = {"share": front.true_share, "random": front.true_share_random, "judge": front.judge}
     names = ("search_id", "space", "dataset", "device", "objectives", "units", "operator", "seed")
     return {
@@ -228,6 +228,7 @@ async def front_json(
         "llm": used.as_json(),
         "hypervolume": front.hypervolume,
         "front": [point.model_dump(mode="json") for point in front.front],
+        **({"trained_front": [point.model_dump(mode="json") for point in trained]} if trained else {}),
         "members": search.used,
         "rules": search.rules,
         **({} if search.scored_by == "zero-cost" else {"scored_by": search.scored_by}),

@@ -10,15 +10,18 @@ import numpy as np
 from llmnas_mcp import results as r
 from llmnas_mcp.benchmarks import accuracy_of as benchmarked
 from llmnas_mcp.errors import DataError
+from llmnas_mcp.pareto import front_of
 from llmnas_mcp.reports.truth import may_be_judged
+from llmnas_mcp.search.fronts import MOST_POINTS
 from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.landscape import NO_LIMITS, Limits
 from llmnas_mcp.search.learning import LEAST_TRAINED, learn, longest_of
 from llmnas_mcp.search.members import Member
-from llmnas_mcp.search.picking import TOP, Advice, Known, recommend
+from llmnas_mcp.search.picking import TOP, Known, recommend
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.search.store import Store
 from llmnas_mcp.search.trained import trained_of, trainings_of
+from llmnas_mcp.search.views import costs_told
 
 
 def accuracy_of(store: Store, handle: SearchHandle, members: Sequence[Member]) -> list[Known | None]:
@@ -104,16 +107,6 @@ def _known(value: float, source: str, error: float) -> Known:
     return Known(value, "estimated", source, None if np.isnan(error) else error)
 
 
-def advice_on(
-    store: Store, handle: SearchHandle, members: Sequence[Member], given: Limits = NO_LIMITS, top: int = TOP
-) -> Advice:
-    """The network to take of a search within its limits and those given, others that differ, and why.
-
-    Raises what `recommend` raises.
-    """
-    return recommend(handle, members, accuracy_of(store, handle, members), given, top)
-
-
 def to_train(handle: SearchHandle, members: Sequence[Member], top: int) -> list[str]:
     """The architectures to train of a search: what to take of it, and others that differ.
 
@@ -122,9 +115,53 @@ def to_train(handle: SearchHandle, members: Sequence[Member], top: int) -> list[
     return [pick.architecture for pick in recommend(handle, members, _benchmarked(handle, members), top=top).picks]
 
 
+def trained_front(handle: SearchHandle, members: Sequence[Member], known: Sequence[Known | None]) -> list[int]:
+    """Which of the members that were trained no other beats in accuracy and costs: their rows, by rising first cost.
+
+    known: as of `accuracy_of`, so only of what can be compared.
+    """
+    rows = [row for row, its in enumerate(known) if its and its.grade == "trained"]
+    points = [[*members[row].costs, -its.value] for row in rows if (its := known[row])]
+    return [rows[i] for i in front_of(np.reshape(points, (len(rows), len(handle.objectives) + 1)))]
+
+
+def beside(
+    store: Store, handle: SearchHandle, members: Sequence[Member], known: Sequence[Known | None]
+) -> list[Known | None]:
+    """What to tell beside each member: `known` where it was trained, else of a shorter training, else what is learned.
+
+    A shorter training says so in its source, as its accuracy can't be compared with those that are known.
+    """
+    data = _trained_on(store, handle, members)
+    records = trained_of(store, handle.space, data, [m.genotype for m in members]) if data else [None] * len(members)
+    shorter = [
+        Known(one.valid, "trained", f"own training on {one.data}, {one.epochs} of {one.of_epochs} epochs")
+        if one
+        else None
+        for one in records
+    ]
+    graded = [{its.grade: its} if its else {} for its in known]
+    return [its.get("trained") or short or its.get("learned") for its, short in zip(graded, shorter, strict=True)]
+
+
 def advised(lab: Laboratory, search_id: str, given: Limits = NO_LIMITS, top: int = TOP) -> r.Front:
-    """A search's front with the network to take. Raises what `recommend` raises."""
+    """A search's front with what is known of accuracies, and the network to take. Raises what `recommend` raises."""
     front = lab.compute_pareto_front(search_id)
     handle, members = lab.members(search_id)
-    picks, why = advice_on(lab.store, handle, members, given, top)
-    return front.model_copy(update={"picks": picks, "why": why})
+    known = accuracy_of(lab.store, handle, members)
+    picks, why = recommend(handle, members, known, given, top)
+    told = dict(zip((m.architecture for m in members), beside(lab.store, handle, members, known), strict=True))
+    points = [
+        point.model_copy(update=its.told) if (its := told[point.architecture]) else point for point in front.front
+    ]
+    trained = [
+        r.TrainedPoint(
+            architecture=members[row].architecture,
+            accuracy=its.value,
+            accuracy_source=its.source,
+            **costs_told(handle, members[row].costs),
+        )
+        for row in trained_front(handle, members, known)[:MOST_POINTS]
+        if (its := known[row])
+    ]
+    return front.model_copy(update={"front": points, "trained_front": trained, "picks": picks, "why": why})

@@ -25,6 +25,7 @@ _SCRIPTS = (
     "transformer.js",
     "front.js",
     "table.js",
+    "accuracy.js",
     "curves.js",
     "lineage.js",
     "knowledge.js",

@@ -20,13 +20,14 @@ from llmnas_mcp.devices import NAMES, ON_DEVICE, UNITS, Objective, device_of
 from llmnas_mcp.errors import ArchitectureError
 from llmnas_mcp.pareto import ranks_of, unit_hypervolume
 from llmnas_mcp.reports.coverage import RANGES, spread
-from llmnas_mcp.reports.picks import advice_on
+from llmnas_mcp.reports.picks import accuracy_of, trained_front
 from llmnas_mcp.reports.truth import MOST_COMPARED, Truth, truth_of
 from llmnas_mcp.results import Rule
 from llmnas_mcp.scoring.calibration import calibration_of
 from llmnas_mcp.search.handle import SearchHandle
 from llmnas_mcp.search.instruments import Progress
 from llmnas_mcp.search.members import Member, front_members
+from llmnas_mcp.search.picking import Known, recommend
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.search.trained import best_trained
 from llmnas_mcp.spaces import Genotype, Space
@@ -60,10 +61,11 @@ def tell(lab: Laboratory, search_id: str, progress: Progress | None = None) -> d
     place = _placer(handle.space, number)
     scored = handle.row["scored_by"] == "zero-cost"
     truth = truth_of(handle, members, estimated=True)
+    known = accuracy_of(lab.store, handle, members)
     worth = calibration_of(handle.space, handle.landscape.dataset) if scored else None
     return {
         "title": f"Networks for the {device}" if device else f"Networks with few {_named(handle.objectives)}",
-        "answer": answer_of(front, handle.objectives, handle.units, device, advice_on(lab.store, handle, members).why),
+        "answer": answer_of(front, handle.objectives, handle.units, device, recommend(handle, members, known).why),
         "added": added_of(final, most, len(members), compared),
         "search": {
             **{name: handle.row[name] for name in _SETTINGS},
@@ -105,6 +107,7 @@ def tell(lab: Laboratory, search_id: str, progress: Progress | None = None) -> d
             for m in (handle.near_front(members) if members else [])
         ],
         "trained": _trained(lab, handle, number),
+        "accuracies": _accuracies(handle, members, known),
         "exact": None if best is None else _unscaled(handle, best),
         "hypervolume": {"curve": _curve(handle, members), "final": final, "best": most},
         "coverage": _coverage(lab, handle, members, front),
@@ -124,6 +127,25 @@ def _trained(lab: Laboratory, handle: SearchHandle, number: dict[str, int]) -> l
         told = {name: getattr(record, name) for name in ("valid", "test", "epochs", "of_epochs")}
         rows.setdefault(record.data, []).append({"member": number[record.architecture], **told})
     return [{"data": data, "rows": own} for data, own in rows.items()]
+
+
+def _accuracies(
+    handle: SearchHandle, members: Sequence[Member], known: Sequence[Known | None]
+) -> dict[str, Any] | None:
+    """By grade, accuracies in % that can be compared with each other, and the front of the trained by cost; else None.
+
+    rows: (member, accuracy); error: of the learned, in points.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for row, its in enumerate(known):
+        if its and its.grade in ("trained", "learned"):
+            told = found.setdefault(
+                its.grade, {"source": its.source, "error": its.error and _short(its.error), "rows": []}
+            )
+            told["rows"].append((row, _short(its.value)))
+    if not found:
+        return None
+    return {"trained": None, "learned": None, **found, "front": trained_front(handle, members, known)}
 
 
 def _truth(truth: Truth) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,12 @@ class Known:
     grade: r.Grade
     source: str
     error: float | None = None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As answers have it."""
+        names = ("grade", "accuracy", "accuracy_source", "accuracy_error")
+        return dict(zip(names, (self.grade, self.value, self.source, self.error), strict=True))
 
 
 class Advice(NamedTuple):
@@ -145,10 +151,11 @@ def _pick(handle: SearchHandle, member: Member, known: Known | None) -> r.Pick:
     return r.Pick(
         architecture=member.architecture,
         short=handle.space.short(member.genotype),
-        grade=known.grade if known else "score",
-        accuracy=known.value if known else None,
-        accuracy_source=known.source if known else None,
-        accuracy_error=known.error if known else None,
+        **(
+            known.told
+            if known
+            else {"grade": "score", "accuracy": None, "accuracy_source": None, "accuracy_error": None}
+        ),
         score=member.score,
         **costs_told(handle, member.costs),
         params_m=member.params / 1e6,

@@ -35,6 +35,7 @@ OPEN_SEARCHES = 16
 # A rule base people and language models can read; more effects than this did not make better searches.
 MOST_EFFECTS = {"score": 15}
 MOST_OF_COST = 5
+MOST_TRAINED = 6  # trainings that a brief tells
 
 
 class Laboratory:
@@ -191,6 +192,7 @@ class Laboratory:
             gaps=gaps_of(handle, own, 5),
             rules=self._knowledge(handle, niche).active(round_)[:60],
             tried=[m.architecture for m in own[-20:]],
+            trained=best_trained(self.store, handle.space, {m.architecture for m in own}, MOST_TRAINED),
             next=directions.after_brief(niche),
         )
 

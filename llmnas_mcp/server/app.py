@@ -35,10 +35,11 @@ or crossing parents along the rules, aimed at gaps, within the niche's range (br
 query_latency is free); submit_architectures with origins until the share is used. Refused ones cost nothing and say
 why. get_search shows hypervolume by round: stop when done, or when it hardly grows.
 
-Answers name architectures in short form (list_spaces), and either form is read. End with compute_pareto_front and
-plot_pareto_front; export_architecture gives a network to train. Report honestly: scores are training-free ranks within
-the space, not accuracies (score_zero_cost tells their worth); costs carry source and error; points marked near are
-choices within those errors. list_searches finds a search to go on with."""
+Answers name architectures in short form (list_spaces), and either form is read. End with compute_pareto_front, whose
+picks go by accuracies where train_architectures trained some, and plot_pareto_front; export_architecture gives a
+network, trained or to train. Report honestly: scores are training-free ranks within the space, not accuracies
+(score_zero_cost tells their worth); costs carry source and error; points marked near are choices within those errors.
+list_searches finds a search to go on with."""
 
 
 class LaboratoryServer(MCPServer):

@@ -69,8 +69,14 @@ shows it. Then say:
   `worth` of score_zero_cost(architectures=[], space=..., dataset=...) tells how well it ranks. Each cost has a source,
   and an error that query_latency gives. `share` is what the search found of the best hypervolume there is under the
   same numbers, where that is known.
+- What is known of accuracies. `picks` are what the laboratory would take, best first, and `why` says how; each has a
+  grade: trained, learned from trainings, or estimated, the last two with accuracy_error in points; or only its score.
+  Points have such an accuracy where there is one, and `trained_front` is the front of what was trained alike, by
+  accuracy. Hold an accuracy against those of its own accuracy_source only, and never against a score. With nothing
+  trained, say that train_architectures would settle which of some is best.
 - Which one you would take, for which need, and what would change your mind.
-- What to do next: export_architecture gives the network, which is to be trained and timed on the real device."""
+- What to do next: train_architectures trains some for real, where the server's owner has data for it;
+  export_architecture gives the network, with its weights where it was trained. It is to be timed on the real device."""
 
 
 class ReadablePrompt(Prompt):

@@ -77,6 +77,7 @@ BRIEF = r.Brief(
     gaps=[r.Gap(objective="latency", cost_from=7.5, cost_to=12.5, score_from=0.8, score_to=0.9)],
     rules=[RULE],
     tried=list(CELLS),
+    trained=[],
     next="",
 )
 EFFECTS = r.Effects(

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmnas_mcp.pareto import ranks_of
+from llmnas_mcp.search.learning import LEAST_TRAINED
 from llmnas_mcp.search.members import Member, front_members
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.spaces import get_space, registry
@@ -361,9 +362,7 @@ def test_trained_accuracies_have_a_column_of_their_own_beside_scores(open_report
     search_id = play(lab, 1)
     _, members = lab.members(search_id)
     best = max(members, key=lambda member: member.score)
-    record = {"key": "k", "space": "nasbench201", "architecture": best.architecture, "data": "digits", "digest": "d"}
-    figures = {"epochs": 3, "of_epochs": 12, "seed": 0, "valid": 98.6, "test": 97.21, "seconds": 1.0}
-    lab.store.add_training({**record, **figures, "recipe": {}, "split": {}, "weights": "k.pt"})
+    lab.store.add_training(training(best, 98.6))
     with open_report(lab, search_id) as page:
         head = page.locator("#table th", has_text="trained on digits: held out / test (%)")
         head.get_by_role("button").click()
@@ -371,3 +370,31 @@ def test_trained_accuracies_have_a_column_of_their_own_beside_scores(open_report
         first = page.locator("#table tbody tr").first
         assert "98.60 / 97.21 after 3 of 12 epochs" in first.inner_text()
         assert f"{best.score:.4f}" in first.inner_text()
+        assert "trained (own training on digits, 3 epochs)" in page.locator("#accuracy-caption").inner_text()
+
+
+def training(member: Member, valid: float) -> dict[str, Any]:
+    """A training as the store remembers it."""
+    record = {"key": member.architecture, "space": "nasbench201", "architecture": member.architecture, "data": "digits"}
+    figures = {"epochs": 3, "of_epochs": 12, "seed": 0, "valid": valid, "test": 97.21, "seconds": 1.0}
+    return {**record, **figures, "digest": "d", "recipe": {}, "split": {}, "weights": "k.pt"}
+
+
+def test_accuracies_have_a_figure_where_there_are_any_and_the_learned_are_told_from_the_trained(
+    open_report: Opened, lab: Laboratory
+) -> None:
+    search_id = play(lab, 2)
+    _, members = lab.members(search_id)
+    with open_report(lab, search_id) as page:
+        assert not page.locator("#accuracy").is_visible()
+    for i, member in enumerate(members[:LEAST_TRAINED]):
+        lab.store.add_training(training(member, 80.0 + i % 7))
+    with open_report(lab, search_id) as page:
+        assert page.locator("#accuracy").is_visible()
+        assert page.locator("#accuracy-plot circle").count() == len(members)
+        assert "learned from 20 own trainings on digits, 3 epochs, ± " in page.locator("#accuracy-caption").inner_text()
+        rows = page.locator("#accuracy table tbody tr")
+        assert rows.count() == len(members)
+        assert [rows.nth(0).locator("td").nth(i).text_content() for i in (1, 2)] == ["80.00", "trained"]
+        assert rows.last.locator("td").nth(2).text_content() == "learned"
+        assert page.locator("#table th", has_text="learned accuracy (%, ±").count() == 1

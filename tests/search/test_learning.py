@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from llmnas_mcp.reports.picks import accuracy_of, advice_on
+from llmnas_mcp.reports.picks import accuracy_of, advised
 from llmnas_mcp.search.learning import LEAST_TRAINED, learn, longest_of
+from llmnas_mcp.search.picking import recommend
 from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.spaces import DATASETS, Space
 from llmnas_mcp.training import Trained
@@ -45,6 +46,45 @@ def test_only_equally_long_trainings_are_compared_and_the_longest_of_enough_netw
     assert longest_of(long) == []
 
 
+def test_a_front_tells_of_each_point_how_its_accuracy_is_known_and_has_a_front_of_the_trained(
+    lab: Laboratory, hand: SimpleNamespace
+) -> None:
+    search_id = lab.start_search(device="pixel3", evaluations=80).search_id
+    hand.play(lab, search_id)
+    handle, members = lab.members(search_id)
+    front = [m.architecture for m in handle.near_front(members)]
+    rest = [m.architecture for m in members if m.architecture not in front]
+    long = {name: 70.0 + 7 * i % 20 for i, name in enumerate([*front[:2], *rest[: LEAST_TRAINED - 2]])}
+    for name, valid in long.items():
+        lab.store.add_training(asdict(training(name, valid, epochs=12)))
+    lab.store.add_training(asdict(training(front[2], 99.0, epochs=3)))
+    found = advised(lab, search_id)
+    told = {point.architecture: point for point in found.front}
+    assert [told[name].accuracy for name in front[:2]] == [long[name] for name in front[:2]]
+    assert (told[front[2]].accuracy, told[front[2]].grade) == (99.0, "trained")
+    assert told[front[2]].accuracy_source == "own training on pets, 3 of 12 epochs"
+    for name in front[3:]:
+        assert (told[name].grade, told[name].accuracy_source) == ("learned", "from 20 own trainings on pets, 12 epochs")
+        assert (told[name].accuracy_error or 0) > 0
+    points = {m.architecture: (m.costs[0], long[m.architecture]) for m in members if m.architecture in long}
+    best = {
+        name
+        for name, (cost, accuracy) in points.items()
+        if not any(c <= cost and a >= accuracy and (c, a) != (cost, accuracy) for c, a in points.values())
+    }
+    assert {point.architecture for point in found.trained_front} == best  # the shorter training is no part of it
+    costs = [point.cost for point in found.trained_front]
+    assert costs == sorted(costs)
+
+
+def test_before_anything_is_trained_a_front_has_no_accuracies(lab: Laboratory, hand: SimpleNamespace) -> None:
+    search_id = lab.start_search(device="pixel3", evaluations=80).search_id
+    hand.play(lab, search_id)
+    found = advised(lab, search_id).model_dump()
+    assert found["trained_front"] == []
+    assert all("accuracy" not in point for point in found["front"])
+
+
 def test_twenty_trainings_rank_all_members_anew_and_the_trained_come_first(
     lab: Laboratory, hand: SimpleNamespace
 ) -> None:
@@ -69,4 +109,4 @@ def test_twenty_trainings_rank_all_members_anew_and_the_trained_come_first(
     assert np.corrcoef(values, truth)[0, 1] > 0.9
     assert 0 < errors[0] < truth.std()
     assert next(k.source for k in known if k and k.grade == "learned") == "from 20 own trainings on pets, 3 epochs"
-    assert advice_on(lab.store, handle, members, top=50).picks[0].grade == "trained"
+    assert recommend(handle, members, known, top=50).picks[0].grade == "trained"

@@ -1,4 +1,4 @@
-"""A network that was trained leaves with its weights: through a real client of a server."""
+"""What was trained shows wherever the network does, and leaves with its weights: through a real client of a server."""
 
 from __future__ import annotations
 
@@ -45,6 +45,26 @@ async def trained(folder: Path) -> AsyncIterator[tuple[Client, str, list[dict[st
         await answer(client, "submit_architectures", search_id=search_id, architectures=both)
         found = await answer(client, "train_architectures", architectures=both, dataset="digits", epochs=2, budget=4)
         yield client, search_id, found["results"]
+
+
+async def test_fronts_and_briefs_show_accuracies_beside_scores(tmp_path: Path) -> None:
+    async with trained(tmp_path) as (client, search_id, rows):
+        accuracies = {row["architecture"]: row["valid"] for row in rows}
+        found = await answer(client, "compute_pareto_front", search_id=search_id)
+        shown = {point["architecture"]: point for point in found["front"]}
+        assert {name: point["accuracy"] for name, point in shown.items()} == accuracies
+        assert {(p["grade"], p["accuracy_source"]) for p in shown.values()} == {
+            ("trained", "own training on digits, 2 epochs")
+        }
+        assert "accuracy_error" not in shown[WEAK]
+        best = [point["accuracy"] for point in found["trained_front"]]
+        assert best == sorted(best)
+        assert best[-1] == max(accuracies.values())
+        assert found["trained_front"][0]["architecture"] == WEAK  # none has fewer parameters
+        brief = await answer(client, "get_brief", search_id=search_id, niche=0)
+        assert sorted(brief["trained"], key=lambda row: -row["valid"]) == rows
+        told = (await client.get_prompt("explain_front", {"search_id": search_id})).messages[0].content.text
+        assert all(word in told for word in ("picks", "trained_front", "train_architectures"))
 
 
 async def test_a_network_that_was_trained_is_exported_with_its_weights_and_says_with_which(tmp_path: Path) -> None:

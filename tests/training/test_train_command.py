@@ -81,6 +81,13 @@ def test_a_search_is_trained_and_shows_it_and_its_scores_stay(
     assert [picked["picks"][0][name] for name in ("architecture", "grade", "accuracy", "accuracy_source")] == [
         *(best["architecture"], "trained", best["valid"], f"own training on digits, {best['epochs']} epochs")
     ]
+    resumed = parsed(llmnas("resume", front["search_id"], "--json"))
+    known = {row["architecture"]: row["valid"] for row in found["results"]}
+    shown = {point["architecture"]: point["accuracy"] for point in resumed["front"] if "accuracy" in point}
+    assert shown
+    assert shown.items() <= known.items()
+    assert {point["accuracy"] for point in resumed["trained_front"]} <= set(known.values())
+    assert "trained, own training on digits, 1" in "".join(llmnas("resume", front["search_id"]).stdout.split("\n"))
     lab = Laboratory(Settings(store=f"sqlite:///{tmp_path}/llmnas.db", data=tmp_path / "tables"))
     search = lab.get_search(front["search_id"])
     assert [row.model_dump() for row in search.trained] == found["results"]

@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 from rich.text import Text
 
+from llmnas_agents.cli.progress import accuracy_cells
 from llmnas_agents.cli.shared import (
     AsJson,
     MaxEnergy,
@@ -84,11 +85,9 @@ def _table(search: r.Search, picks: list[r.Pick]) -> Table:
         box=SIMPLE_HEAD,
     )
     for one, own in zip(picks, costs, strict=True):
-        off = "" if one.accuracy_error is None else f" ±{one.accuracy_error:.2g}"
         table.add_row(
             Text(one.short),
-            "" if one.accuracy is None else f"{one.accuracy:.2f}{off}",
-            Text(f"{one.grade}, {one.accuracy_source}" if one.accuracy_source else one.grade),
+            *accuracy_cells(one.model_dump()),
             f"{one.score:.4f}",
             *(f"{own[name]:.3f}" for name in search.objectives),
             f"{one.params_m:.3f}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
+from collections.abc import Mapping
 from time import monotonic
 from types import TracebackType
 from typing import Any
@@ -109,10 +110,12 @@ def front_table(front: dict[str, Any]) -> Table:
     chosen = points[::step]
     costs = {p["architecture"]: p.get("costs") or {front["objective"]: p["cost"]} for p in points}
     what = " and ".join(front["objectives"])
+    known = any("accuracy" in point for point in chosen)
     shown = f"{len(chosen)} of {len(points)}" if step > 1 else str(len(points))
     table = Table(
         Column("architecture", overflow="fold", ratio=1),
         Column("niche", justify="right"),
+        *([Column("accuracy (%)", justify="right"), Column("by")] if known else []),
         Column("score", justify="right"),
         *(
             Column(f"{name} ({unit})", justify="right")
@@ -127,11 +130,20 @@ def front_table(front: dict[str, Any]) -> Table:
         table.add_row(
             Text(point["short"] or point["architecture"]),
             str(point["niche"]),
+            *(accuracy_cells(point) if known else []),
             f"{point['score']:.4f}",
             *(f"{costs[point['architecture']][name]:.3f}" for name in front["objectives"]),
             f"{point['params_m']:.3f}",
         )
     return table
+
+
+def accuracy_cells(point: Mapping[str, Any]) -> tuple[str, Text]:
+    """The accuracy of a network with its error, and how it is known; empty where it is not."""
+    value, error = point.get("accuracy"), point.get("accuracy_error")
+    off = "" if error is None else f" ±{error:.2g}"
+    by = ", ".join(filter(None, (point.get("grade"), point.get("accuracy_source"))))
+    return "" if value is None else f"{value:.2f}{off}", Text(by)
 
 
 def worth_line(scores: r.ZeroCostScores) -> str:

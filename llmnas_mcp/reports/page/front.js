@@ -134,6 +134,7 @@ function drawPairs() {
         drawPairs();
         host.children[pairs.indexOf(pair)].focus(); // the button that was pressed is another now
         drawFront();
+        drawAccuracy();
         drawCoverage();
         drawTable();
       }, { "aria-pressed": String(pair) === String(state.pair) }),

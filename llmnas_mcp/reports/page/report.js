@@ -70,6 +70,7 @@ function drawFacts() {
 
 function draw() {
   drawFront();
+  drawAccuracy();
   drawCurves();
   drawCoverage();
 }

@@ -1,6 +1,7 @@
 "use strict";
 // The table of networks: the front first, the others on request, a page at a time.
 
+const LEARNED = new Map(data.accuracies?.learned?.rows);
 const COLUMNS = [
   { key: "drawn", text: GRAPH ? "cell" : "network", cell: (i) => drawNetwork(M.genotype[i]) },
   { key: "score", text: "score", number: true, cell: (i) => score(M.score[i]), value: (i) => M.score[i] },
@@ -11,6 +12,7 @@ const COLUMNS = [
     const text = (row) => `${row.valid.toFixed(2)} / ${row.test.toFixed(2)} after ${row.epochs} of ${row.of_epochs} epochs`;
     return { key: `trained-${name}`, text: `trained on ${name}: held out / test (%)`, number: true, cell: (i) => (of.has(i) ? text(of.get(i)) : ""), value: (i) => of.get(i)?.valid ?? -1 };
   }),
+  ...(LEARNED.size ? [{ key: "learned", text: `learned accuracy (%, ± ${data.accuracies.learned.error.toFixed(2)})`, number: true, cell: (i) => LEARNED.get(i)?.toFixed(2) ?? "", value: (i) => LEARNED.get(i) ?? -1 }] : []),
   { key: "architecture", text: "architecture", cell: (i) => button(M.short[i], () => copy(M.architecture[i]), { class: "arch", title: M.architecture[i] }), value: (i) => M.architecture[i] },
   { key: "params", text: "params (M)", number: true, cell: (i) => (M.params[i] / 1e6).toFixed(3), value: (i) => M.params[i] },
   { key: "niche", text: "niche", cell: (i) => [swatch(nicheColour(M.niche[i])), String(M.niche[i])], value: (i) => M.niche[i] },

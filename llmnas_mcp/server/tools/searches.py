@@ -76,7 +76,7 @@ def register(box: Toolbox, lab: Laboratory) -> None:
         limits: Annotated[dict[str, float], Field(description="of picks: cost -> the most")] = {},  # noqa: B006
         top: Annotated[int, Field(ge=1, le=MOST_TOP, description="picks")] = TOP,
     ) -> r.Front:
-        """What no other clearly beats in score and cost: of a search, and which one to take; or of points given."""
+        """What no other clearly beats in score and cost: of a search, with accuracies and picks; or of points given."""
         if (search_id is None) == (points is None):
             raise LabError("Give either search_id or points.")
         if search_id is None:
