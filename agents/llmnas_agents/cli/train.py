@@ -102,7 +102,7 @@ def train(
         print_json(found.model_dump(mode="json") | {"space": name, "data": images.name, "weights": str(weights)})
         return
     _show(found)
-    err.print(f"The weights of the best are in {weights}; llmnas export takes them by --weights.", soft_wrap=True)
+    err.print(f"The weights of the best are in {weights}; llmnas export takes them by itself.", soft_wrap=True)
 
 
 def _networks(lab: Laboratory, what: list[str], top: int, space: str) -> tuple[str, list[str]]:
