@@ -2,6 +2,7 @@
 
 To import what a search needs takes seconds, and the tests start our commands hundreds of times. So one process imports
 it all, and each command is a fork of it: a process of its own, with its own arguments, environment, pipes and signals.
+Commands that build networks are forks of another, which has torch and what exports need: no search may import these.
 Where there is no fork, and where Python itself is to start otherwise, a process is begun the usual way.
 """
 
@@ -17,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,12 +30,15 @@ FORKS = hasattr(os, "fork") and hasattr(socket, "send_fds")
 IMPORTED = """
 import llmnas_agents.cli, llmnas_agents.graph, llmnas_agents.runner, llmnas_mcp.server.app
 import anthropic, matplotlib.pyplot, moocore, pymoo.algorithms.moo.nsga2, scipy.linalg
-import gc; gc.freeze()
 """
-FORKING = f"""
+# Not onnxruntime: it starts a thread, and who has threads must not fork.
+TORCH = "import torch, torch._dynamo, torch.export._trace, torch.onnx._internal.exporter, onnx, sympy"
+WITH_TORCH = {"train", "export", "score", "space", "device"}
+FORKING = """
 from llmnas_mcp.process import prepare
 prepare()
-{IMPORTED}
+%s
+import gc; gc.freeze()
 from tests.warm import forked
 exec(forked())
 """
@@ -65,7 +70,7 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
             return
         ours, theirs = socket.socketpair()
         fds = [own if own != -1 else std for std, own in enumerate((reads, writes, errors))]
-        socket.send_fds(_server()[0], [b"."], [theirs.fileno(), *fds])
+        socket.send_fds(_server(args[3:4])[0], [b"."], [theirs.fileno(), *fds])
         asked = {
             "program": args[2],
             "argv": args[3:],
@@ -144,11 +149,15 @@ def command(*arguments: str, program: str = CLI) -> list[str]:
     """A command line that runs a program; what stops the process that it starts, stops the program."""
     if not FORKS:
         return [sys.executable, "-c", program, *arguments]
-    return [sys.executable, "-I", "-S", "-c", LAUNCHER, str(_server()[1]), program, *arguments]
+    return [sys.executable, "-I", "-S", "-c", LAUNCHER, str(_server(arguments[:1])[1]), program, *arguments]
+
+
+def _server(command: Sequence[str]) -> tuple[socket.socket, Path]:
+    return _started(IMPORTED + TORCH if WITH_TORCH.intersection(command) else IMPORTED)
 
 
 @lru_cache
-def _server() -> tuple[socket.socket, Path]:
+def _started(imported: str) -> tuple[socket.socket, Path]:
     """What takes requests of this process, and a socket that takes those of others."""
     ours, theirs = socket.socketpair()
     door, path = socket.socket(socket.AF_UNIX), Path(tempfile.mkdtemp()) / "door"
@@ -156,7 +165,7 @@ def _server() -> tuple[socket.socket, Path]:
     door.listen()
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
     process = subprocess.Popen(
-        [sys.executable, "-c", FORKING, str(theirs.fileno()), str(door.fileno())],
+        [sys.executable, "-c", FORKING % imported, str(theirs.fileno()), str(door.fileno())],
         pass_fds=[theirs.fileno(), door.fileno()],
         start_new_session=True,  # Ctrl-C at the terminal is not meant for it
         env=env,

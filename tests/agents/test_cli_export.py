@@ -81,6 +81,7 @@ def test_a_network_that_was_trained_here_is_exported_with_its_weights_unless_it_
     assert "Its weights are as initialised" in other.stderr
 
 
+@pytest.mark.thorough
 def test_weights_of_before_the_file_of_its_space_was_changed_are_not_taken(llmnas: Run, tmp_path: Path) -> None:
     file = tmp_path / "own.py"
     file.write_text(Path(TINY.partition(":")[0]).read_text())
@@ -91,6 +92,7 @@ def test_weights_of_before_the_file_of_its_space_was_changed_are_not_taken(llmna
     assert "Its weights are as initialised" in done.stderr
 
 
+@pytest.mark.thorough
 def test_int8_is_smaller_and_its_accuracy_is_told_beside_that_before(
     llmnas: Run, weights: Path, tmp_path: Path
 ) -> None:
@@ -108,6 +110,7 @@ def test_int8_is_smaller_and_its_accuracy_is_told_beside_that_before(
     assert 100 * (logits.argmax(1) == images.test_y).mean() == pytest.approx(after["value"], abs=0.6)
 
 
+@pytest.mark.thorough
 def test_the_card_tells_of_the_search_and_of_its_member(llmnas: Run, tmp_path: Path) -> None:
     front = tmp_path / "run"
     llmnas("search", "--device", "raspi4", "--evaluations", "20", "--niches", "2", "--out", str(front))

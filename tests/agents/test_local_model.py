@@ -137,6 +137,7 @@ def test_an_answer_cut_at_max_tokens_says_length() -> None:
     assert answered(0).text.startswith(reply.text)
 
 
+@pytest.mark.thorough
 @needs_model
 def test_a_prompt_longer_than_the_context_is_refused_with_both_lengths() -> None:
     with pytest.raises(ModelError, match=r"The prompt has 10,\d\d\d tokens; .* takes 7,942 at most and 250"):

@@ -188,6 +188,7 @@ def test_a_hostile_pickle_is_refused_or_read_as_harmless(space: Space, data: Pat
         import_table(save(content), space, data)
 
 
+@pytest.mark.thorough
 def test_deeply_nested_lists_do_no_harm(space: Space, data: Path, save: Save) -> None:
     with pytest.raises(DataError, match="holds nothing under"):
         import_table(save(b"]" * 10**6 + b"a" * (10**6 - 1) + b"."), space, data)

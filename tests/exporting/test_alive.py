@@ -36,8 +36,8 @@ def far(network: nn.Module, graph: nn.Module) -> float:
 @pytest.mark.parametrize(
     ("cell", "left", "why"),
     [
-        ("3n3sn1", 3, "all of it is alive"),
-        ("33n1nn", 1, "two lead nowhere"),
+        pytest.param("3n3sn1", 3, "all of it is alive", marks=pytest.mark.thorough),
+        pytest.param("33n1nn", 1, "two lead nowhere", marks=pytest.mark.thorough),
         ("n13311", 3, "what reads zeros and what reads that are left out"),
         ("nnnsnn", 0, "it is but a skip"),
     ],

@@ -57,12 +57,15 @@ def drawn(space: Space, count: int) -> list[Genotype]:
     return [tuple(map(int, row)) for row in space.sample(count, np.random.default_rng(16))]
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "onnx" else pytest.mark.thorough) for name in FORMATS]
+)
 def test_a_cell_with_dead_operations_gives_what_it_does_in_torch(name: str, tmp_path: Path) -> None:
     space = get_space("nasbench201")
     same_alone(name, space, [space.parse("n13311")], CIFAR10, tmp_path)
 
 
+@pytest.mark.thorough
 def test_a_network_whose_channels_are_shuffled_gives_what_it_does_in_torch(tmp_path: Path) -> None:
     space = get_space("fbnet")
     same_alone("onnx", space, [space.parse("15" * 11)], dataset_shape("cifar100"), tmp_path)

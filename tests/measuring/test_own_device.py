@@ -101,9 +101,19 @@ def test_a_network_whose_outputs_differ_is_no_measurement(data: Path, monkeypatc
     ("code", "reason"),
     [
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "ended by signal 9"),
-        ("raise SystemExit('No space left on device')", "its disk is full: make room there"),
-        ("raise ModuleNotFoundError('No module named onnxruntime')", "the runtime or numpy is not installed there"),
-        ("print('hello')", "the runner ended with 0"),
+        pytest.param(
+            "raise SystemExit('No space left on device')",
+            "its disk is full: make room there",
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param(
+            *(
+                "raise ModuleNotFoundError('No module named onnxruntime')",
+                "the runtime or numpy is not installed there",
+            ),
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param("print('hello')", "the runner ended with 0", marks=pytest.mark.thorough),
     ],
 )
 def test_a_runner_that_goes_away_is_told_and_loses_nothing(
@@ -120,6 +130,7 @@ def test_a_runner_that_goes_away_is_told_and_loses_nothing(
     assert times_of("here", data) == before
 
 
+@pytest.mark.thorough
 def test_a_runner_that_goes_away_after_enough_passes_leaves_what_it_timed(
     data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -158,6 +169,7 @@ def test_what_was_measured_before_is_fitted_without_measuring_anew(data: Path) -
     assert done.fit is not None
 
 
+@pytest.mark.thorough
 def test_a_device_by_a_command_is_timed_by_it(data: Path) -> None:
     there = OwnDevice("there", "onnxruntime", run=f"sh -c 'cd {{folder}} && exec {sys.executable} runner.py .'")
     add_device(there, data)

@@ -59,7 +59,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "tables"
 
 
-@pytest.mark.parametrize("runtime", PHONES)
+@pytest.mark.parametrize("runtime", ["litert", pytest.param("executorch", marks=pytest.mark.thorough)])
 def test_networks_are_timed_by_the_runtimes_own_program_on_the_phone_which_keeps_nothing(
     there: Path, data: Path, runtime: str
 ) -> None:
@@ -87,11 +87,16 @@ def test_networks_are_timed_by_the_runtimes_own_program_on_the_phone_which_keeps
             "has no /data/local/tmp/executor_runner.*Put it there: adb",
         ),
         (lambda there: (there.parent / "bin" / "adb").unlink(), "Install Android's platform-tools"),
-        (
+        pytest.param(
             lambda there: script(there / "executor_runner", "sh -c 'echo no such operator; exit 3'"),
             "does not run there: no such operator",
+            marks=pytest.mark.thorough,
         ),
-        (lambda there: (there / "after").write_text("3"), "see `adb devices`.*goes on from there"),
+        pytest.param(
+            lambda there: (there / "after").write_text("3"),
+            "see `adb devices`.*goes on from there",
+            marks=pytest.mark.thorough,
+        ),
     ],
 )
 def test_a_phone_that_cannot_be_measured_on_is_told(
@@ -105,6 +110,7 @@ def test_a_phone_that_cannot_be_measured_on_is_told(
     assert times_of("executorch-phone", data) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("there")
 def test_a_model_that_gives_other_outputs_on_the_phone_is_no_measurement(
     data: Path, monkeypatch: pytest.MonkeyPatch

@@ -120,8 +120,10 @@ def test_where_nothing_listens_it_is_told(host: Host, data: Path) -> None:
     ("instead", "reason"),
     [
         ("kill -9 $$;", "the connection ended, or the runner was killed there"),
-        ("echo tar: No space left on device >&2; exit 1;", "its disk is full"),
-        ("PATH=/usr/bin:/bin PYTHONHOME=/nowhere", "there could not be measured on"),
+        pytest.param("echo tar: No space left on device >&2; exit 1;", "its disk is full", marks=pytest.mark.thorough),
+        pytest.param(
+            "PATH=/usr/bin:/bin PYTHONHOME=/nowhere", "there could not be measured on", marks=pytest.mark.thorough
+        ),
     ],
 )
 def test_a_runner_that_ends_there_is_told_and_its_folder_is_removed(

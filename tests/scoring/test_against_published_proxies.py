@@ -13,6 +13,7 @@ from llmnas_mcp.scoring import PROXIES, engine, inputs
 from llmnas_mcp.scoring.observation import Observation
 from llmnas_mcp.spaces import DATASETS, get_space
 
+pytestmark = pytest.mark.thorough
 SPACE = get_space("nasbench201")
 CIFAR10 = DATASETS["cifar10"]
 EXACT = {"params": "params", "macs": "flops", "synflow": "synflow", "l2_norm": "l2_norm"}

@@ -146,6 +146,7 @@ def test_proxies_an_atlas_has_are_looked_up_in_any_order_and_once(tmp_path: Path
     assert found.proxies["macs"][0] == SPACE.macs([shipped], TINY)[0]
 
 
+@pytest.mark.thorough
 def test_all_proxies_there_are_can_be_asked_for_at_once(tmp_path: Path, shipped: tuple[int, ...]) -> None:
     found = score_of(SPACE, [shipped, *LIVE], dataset=TINY, data=tmp_path / "none", proxies=iter(PROXIES))
     assert list(found.proxies) == list(PROXIES)

@@ -138,6 +138,7 @@ async def test_a_network_is_exported_to_a_resource_that_runs_where_there_is_no_t
     assert logits.shape == (2, 100)
 
 
+@pytest.mark.thorough
 async def test_two_networks_asked_for_at_once_are_both_exported(tmp_path: Path) -> None:
     found: dict[str, str] = {}
 
@@ -156,6 +157,7 @@ async def test_a_format_that_takes_no_file_of_its_own_is_refused_with_those_ther
     assert "'torch', 'onnx' or 'executorch'" in text
 
 
+@pytest.mark.thorough
 def test_of_exported_files_the_newest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exports, "MOST_FILES", 2)
     store = Store(f"sqlite:///{tmp_path}/llmnas.db")

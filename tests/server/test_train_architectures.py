@@ -46,6 +46,7 @@ async def test_networks_are_trained_once_and_their_search_shows_it(tmp_path: Pat
         assert trainings(tmp_path) == rows
 
 
+@pytest.mark.thorough
 async def test_a_call_that_is_cancelled_stops_and_the_same_call_goes_on(tmp_path: Path) -> None:
     asked: dict[str, Any] = {"architectures": [CELL, SMALL], "dataset": "digits", "epochs": 100, "budget": 200}
     async with session(tmp_path) as client:

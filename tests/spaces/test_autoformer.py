@@ -107,7 +107,7 @@ def test_the_networks_that_the_authors_found_are_as_large_as_they_say(
         assert count_network(network, IMAGENET) == (params, space.macs([found], IMAGENET)[0])
 
 
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(20))
 @given(ARCHITECTURES, st.sampled_from([IMAGENET, Dataset("digits", 28, 10, 1), Dataset("odd", 75, 7)]))
 @example((TINY, (0,) * 30), IMAGENET)
 @example((BASE, (2, 2) + (1, 2) * 16), IMAGENET)
@@ -262,6 +262,7 @@ def test_the_reference_reaches_from_the_smallest_network_to_the_largest(space: A
         assert params([descend(space, start, params)]) == params(ends[:1])
 
 
+@pytest.mark.thorough
 def test_an_exported_network_is_the_same_and_needs_nothing_of_ours(tmp_path: Path) -> None:
     shapes = [IMAGENET, Dataset("small", 32, 10), Dataset("digits", 28, 5, 1)]
     networks = [
