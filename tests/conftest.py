@@ -34,7 +34,13 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_threa
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NO_POSTGRES = "PostgreSQL is not here: apt-get install postgresql"
-LONG = ("_kills.py", "tests/training/", "tests/measuring/", "tests/images/")  # what would be waited for at the end
+LONG = (
+    "_kills.py",
+    "tests/training/",
+    "tests/measuring/",
+    "tests/images/",
+    "tests/exporting/",
+)  # what would be waited for at the end
 LEFT = pytest.StashKey[int]()  # how many tests this run leaves to `make test-all`
 
 
