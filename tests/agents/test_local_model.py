@@ -155,6 +155,7 @@ def test_calls_at_once_are_answered_as_if_alone() -> None:
         assert answered(number).text.startswith(reply.text)
 
 
+@pytest.mark.thorough
 @needs_model
 def test_a_call_nobody_waits_for_leaves_the_model_to_the_next() -> None:
     async def impatient() -> Reply:

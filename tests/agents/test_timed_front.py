@@ -76,12 +76,14 @@ async def test_the_front_and_what_is_near_it_is_timed_and_told_apart_from_what_i
     assert {"event": "timing", "networks": calls[0], "device": "laptop"} in events
 
 
+@pytest.mark.thorough
 async def test_without_measuring_the_front_stays_modelled_and_says_so(tmp_path: Path) -> None:
     front, events = await searched(tmp_path, measure=False)
     assert "fitted:laptop" in {point["source"] for point in front["front"]}
     assert not [event for event in events if event["event"] == "timing"]
 
 
+@pytest.mark.thorough
 async def test_times_of_a_machine_that_changed_are_not_taken_and_the_earlier_ones_stay(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,6 +114,7 @@ def test_a_server_knows_added_data_by_name_and_takes_no_path(tmp_path: Path) -> 
     anyio.run(main)
 
 
+@pytest.mark.thorough
 def test_a_search_for_data_of_ones_own_needs_no_device(llmnas: Run) -> None:
     done: subprocess.CompletedProcess[str] = llmnas(
         "search", "--space", "examples/tinynet.py:TinyNet", "--dataset", "digits", "--objective", "macs",

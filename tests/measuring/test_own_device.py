@@ -290,6 +290,7 @@ def test_energy_that_was_not_measured_is_refused_with_the_reason(data: Path) -> 
         cost_of(SPACE, [(0,) * 6], device="here", dataset="cifar10", objective="energy", data=data)
 
 
+@pytest.mark.thorough
 def test_energy_comes_from_the_counter_of_the_processor_and_its_want_is_told(
     data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -101,6 +101,7 @@ def test_a_host_that_does_not_let_us_in_is_told(host: Host, data: Path) -> None:
         measure_space(THERE, SPACE, DATASET, data, architectures=2)
 
 
+@pytest.mark.thorough
 def test_a_host_whose_key_is_unknown_or_another_is_told(host: Host, data: Path) -> None:
     for change in (lambda: host.known(by="stranger"), (host.folder / "known").unlink):
         change()

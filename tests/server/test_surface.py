@@ -113,7 +113,7 @@ def says_the_same(text: Any, structured: Any) -> bool:
     return bool(text == structured)
 
 
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.parametrize("mode", ["auto", pytest.param("legacy", marks=pytest.mark.thorough)])
 async def test_every_structured_result_matches_the_schema_of_its_tool(mode: str, tmp_path: Path) -> None:
     async with session(tmp_path, mode=mode) as client:
         schemas = {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}

@@ -175,6 +175,7 @@ def test_a_skip_is_not_moved_out_of_a_layer_of_another_shape(layer: int) -> None
     assert SPACE.canonical(genotype) == genotype
 
 
+@pytest.mark.thorough
 def test_an_exported_network_is_the_same_and_needs_nothing_of_ours(tmp_path: Path) -> None:
     genotypes = [tuple((i + 5 * layer) % 9 for layer in range(22)) for i in range(len(SHAPES))]
     expected = [[int(SPACE.params([g], d)[0]), 2, d.classes] for g, d in zip(genotypes, SHAPES, strict=True)]

@@ -52,6 +52,7 @@ def test_a_network_is_exported_with_the_file_of_its_space_and_needs_nothing_of_o
     assert exported(space, genotype, dataset, tmp_path) == [count(space, genotype, dataset).params, 2, 120]
 
 
+@pytest.mark.thorough
 def test_what_a_file_imports_of_ours_is_replaced_however_it_is_written(write_space: Write, tmp_path: Path) -> None:
     text = (
         '"""A space."""\n\nfrom __future__ import annotations\n\nfrom typing import TYPE_CHECKING\n'
@@ -65,6 +66,7 @@ def test_what_a_file_imports_of_ours_is_replaced_however_it_is_written(write_spa
     assert exported(space, (1, 1), CIFAR10, tmp_path) == [count(space, (1, 1), CIFAR10).params, 2, 10]
 
 
+@pytest.mark.thorough
 def test_what_was_loaded_is_exported_and_not_what_became_of_the_file(write_space: Write, tmp_path: Path) -> None:
     space = load_space(write_space())
     write_space("# nothing left\n")

@@ -141,6 +141,7 @@ print(json.dumps([listed, found, [s.name for s in spaces], sorted(broken)]))
 """
 
 
+@pytest.mark.thorough
 def test_spaces_of_packages_are_found_and_a_broken_one_harms_no_other(tmp_path: Path) -> None:
     site = tmp_path / "site"
     info = site / "plugnets-1.2.dist-info"
