@@ -1,27 +1,28 @@
 """Rule-guided breeding: offspring by mutation and crossover of a niche's members, chosen by the rules in force.
 
 What an offspring costs is known before it is evaluated (the device's cost model is free); what it scores is predicted
-from the rules and from what its like scored, with an error (`predicting.py`). Of many offspring those are taken that
-are expected to enlarge the front most (expected hypervolume improvement, Emmerich 2006), so one whose prediction may be
-wrong is tried where it would pay.
+from the rules and from what its like scored, with an error (`predicting.py`). Those are taken that are expected to
+enlarge the front most (expected hypervolume improvement, Emmerich 2006), so one whose prediction may be wrong is tried
+where it would pay. But scores are wrong by more than networks near the front differ by: the best in truth may be any of
+these. So where no offspring is expected to enlarge the front by anything that counts, those are taken that most surely
+lie on it, or so near it that a search keeps them beside it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmnas_mcp.pareto import hypervolume_gains
+from llmnas_mcp.pareto import front_of, hypervolume_gains
 from llmnas_mcp.search.landscape import Candidates, Landscape, Limits
-from llmnas_mcp.search.members import Member, Scale, front_members, parents
+from llmnas_mcp.search.members import SCORE_MARGIN, Member, Scale, front_members, parents
 from llmnas_mcp.search.mining import FEWEST_RESULTS
 from llmnas_mcp.search.niches import Niche
-from llmnas_mcp.search.predicting import Guide, predict
+from llmnas_mcp.search.predicting import LEAST_ERROR, Guide, predict
 from llmnas_mcp.spaces import Genotype
 from llmnas_mcp.spaces.reference import TRIES, repair
 
@@ -93,17 +94,18 @@ def breed(
 
     `members` are those of all niches; `front` has the scaled points (m, costs + 1) that a proposal should improve on.
     Parents are the best of the niche, and what the niches next to it have on the front: what is good there may be good
-    here.
+    here. A niche that has few members yet chooses among fresh architectures too.
     """
     niche = ground.niche.index
     own = [m for m in members if m.niche == niche]
     tried = {m.genotype for m in members}
-    if len(own) < FEWEST_RESULTS:
-        return _first(ground, tried, count, rng)
+    if len(members) < FEWEST_RESULTS:
+        return _fresh(ground, tried, count, rng)
     guests = [m for m in front_members(members, ground.scale) if abs(m.niche - niche) == 1]
     pool = _pool(ground, [*parents(own, ground.scale, PARENTS), *guests], tried, rng)
-    if len(pool) < count:
-        pool += _first(ground, tried | {p.genotype for p in pool}, count - len(pool), rng)
+    fresh = count if len(own) < FEWEST_RESULTS else count - len(pool)
+    if fresh > 0:
+        pool += _fresh(ground, tried | {p.genotype for p in pool}, fresh, rng)
     if not pool:
         return []
     genotypes = [p.genotype for p in pool]
@@ -111,24 +113,31 @@ def breed(
     sizes = np.column_stack([ground.landscape.params(genotypes), costs])
     scores, error = predict(ground.landscape.space, genotypes, sizes, members, niche, guides)
     possible = [ground.scale.objectives(np.clip(scores + step * error, 0, 1), costs) for step in STEPS]
+    front = front[front_of(front)]
     chosen = _most_promising(possible, front, count)
-    others = [int(i) for i in rng.permutation(len(pool)) if i not in chosen]
+    expected = possible[len(possible) // 2]
+    behind = _behind(expected, np.vstack([front, expected[chosen]])) / np.maximum(error, LEAST_ERROR)
+    nearest = np.argsort(behind, kind="stable")
+    others = [int(i) for i in nearest if i not in chosen]
     return [pool[i] for i in chosen + others[: count - len(chosen)]]
 
 
-def _first(ground: Ground, tried: set[Genotype], count: int, rng: np.random.Generator) -> list[Proposal]:
-    """Fresh architectures: one drawn from each of `count` equal steps through the niche by rising first cost.
+def _fresh(ground: Ground, tried: set[Genotype], count: int, rng: np.random.Generator) -> list[Proposal]:
+    """Fresh architectures, drawn from the niche.
 
-    The niche is taken from the reference; where that is not all there is, also from random draws brought into it.
+    It is taken from the reference, each of it as likely as the space draws it; where that is not all there is, also
+    from random draws brought into it.
     """
     known = ground.candidates
-    free = [g for g in map(tuple, known.genotypes[ground.holds(known.params)].tolist()) if g not in tried]
+    inside = ground.holds(known.params)
+    weights = dict(zip(map(tuple, known.genotypes[inside].tolist()), known.weights[inside].tolist(), strict=True))
     if not known.complete:
-        free = sorted({*free, *_drawn(ground, tried, FRESH * count, rng)})
-    costs = ground.landscape.costs(free).values[:, 0] if free else np.empty(0)
-    order = np.argsort(costs, kind="stable")
-    edges = np.linspace(0, len(free), min(count, len(free)) + 1).astype(int)
-    picks = [order[int(rng.integers(low, high))] for low, high in pairwise(edges)]
+        weights = dict.fromkeys(_drawn(ground, tried, FRESH * count, rng), 1) | weights
+    free = sorted(weights.keys() - tried)
+    if not free:
+        return []
+    likely = np.array([weights[genotype] for genotype in free], dtype=float)
+    picks = rng.choice(len(free), min(count, len(free)), replace=False, p=likely / likely.sum())
     return [Proposal(free[i], "fresh", ()) for i in picks]
 
 
@@ -144,6 +153,8 @@ def _pool(ground: Ground, chosen: Sequence[Member], tried: set[Genotype], rng: n
 
     A third comes by crossover, the rest by one to three mutations.
     """
+    if not chosen:
+        return []
     space = ground.landscape.space
     genotypes = np.array([m.genotype for m in chosen])
     size = POOL_OF_BUILT if space.counted else POOL
@@ -166,6 +177,8 @@ def _pool(ground: Ground, chosen: Sequence[Member], tried: set[Genotype], rng: n
 def _most_promising(possible: Sequence[NDArray[np.float64]], front: NDArray[np.float64], count: int) -> list[int]:
     """Greedily the candidates expected to add most hypervolume to the front and to those chosen before.
 
+    None that adds less than a box as wide as SCORE_MARGIN: so much a score does not tell.
+
     `possible` holds, for each equally likely case, the points (n, costs + 1) of all candidates; the middle one is
     the median.
     """
@@ -175,8 +188,17 @@ def _most_promising(possible: Sequence[NDArray[np.float64]], front: NDArray[np.f
         gains = np.mean([hypervolume_gains(points, front, reference) for points in possible], axis=0)
         gains[chosen] = 0
         best = int(np.argmax(gains))
-        if gains[best] <= 1e-9:
+        if gains[best] < SCORE_MARGIN ** len(reference):
             break
         chosen.append(best)
         front = np.vstack([front, possible[len(possible) // 2][best]])
     return chosen
+
+
+def _behind(points: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far points (n, costs + 1) score behind the best known (m, costs + 1) of no higher costs, beyond the margin of
+    what a search keeps beside its front; negative within it.
+    """
+    cheaper = (known[:, :-1] <= points[:, None, :-1]).all(-1)
+    best = np.where(cheaper, known[:, -1], 1.0).min(1, initial=1.0)
+    return np.asarray(points[:, -1] - best - SCORE_MARGIN)

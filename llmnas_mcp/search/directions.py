@@ -50,11 +50,11 @@ class Directions:
         return self.next_niche() + f" (The shares above are a forecast of round {self.round.number + 1}.)" * begun
 
     def after_brief(self, niche: int) -> str:
-        """Reason where there are results, else look around."""
+        """Reason where there are results, else find some."""
         if not self.round.left[niche]:
             return self._nothing_left(niche)
         if sum(m.niche == niche for m in self._members) < FEWEST_RESULTS:
-            return f"{self._breed(niche)} offers some spread over costs, as too little is known. {self._submit(niche)}"
+            return f"{self._breed(niche)} offers some, as too little is known to reason with. {self._submit(niche)}"
         return (
             f"{self._call('mine_rules', niche=niche)} gives statistics to reason with; write what you conclude with"
             f" {self._call('update_knowledge_base', niche=niche, edits=...)}. Then design: {self._submit(niche)}"

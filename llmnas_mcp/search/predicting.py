@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmnas_mcp.search.members import Member
-from llmnas_mcp.search.mining import MOST_RESULTS, Pattern
+from llmnas_mcp.search.mining import FEWEST_RESULTS, MOST_RESULTS, Pattern
 from llmnas_mcp.spaces import Genotypes, Space
 
 LEAST_ERROR = 0.005
@@ -45,12 +45,15 @@ def predict(
 ) -> tuple[Floats, Floats]:
     """The scores to expect in a niche (n,), and their standard deviations (n,).
 
-    `sizes` (n, 1 + costs) are the parameters and the costs of the genotypes; `members` are those of all niches, some of
-    them this one's; `guides` are the rules of this one.
+    `sizes` (n, 1 + costs) are the parameters and the costs of the genotypes; `members` are those of all niches;
+    `guides` are the rules of this one, which count only where it has FEWEST_RESULTS members.
     """
     asked = np.asarray(genotypes).reshape(-1, len(space.positions))
-    by_rules = _by_rules(space, asked, [m for m in members if m.niche == niche], guides)
+    own = [m for m in members if m.niche == niche]
     by_likeness = _process(tuple(members[-MOST_RESULTS:])).at(asked, sizes)
+    if len(own) < FEWEST_RESULTS:
+        return by_likeness
+    by_rules = _by_rules(space, asked, own, guides)
     weights = [1 / np.maximum(error, LEAST_ERROR) ** 2 for _, error in (by_rules, by_likeness)]
     total = weights[0] + weights[1]
     return (weights[0] * by_rules[0] + weights[1] * by_likeness[0]) / total, 1 / np.sqrt(total)

@@ -22,11 +22,11 @@ from tests.agents.conftest import Run, environment, parsed, timeless
 QUICK = ("--device", "raspi4", "--evaluations", "90")
 
 # Pinned so that a change of what a seed gives is seen and meant: first and last of the front of 90 evaluations, seed 0.
-GOLDEN_SIZES = (15, 21)  # of the front, and with what is near it
-GOLDEN_HYPERVOLUME = 0.894000
+GOLDEN_SIZES = (17, 26)  # of the front, and with what is near it
+GOLDEN_HYPERVOLUME = 0.891029
 GOLDEN_ENDS = (
     "|none~0|+|skip_connect~0|none~1|+|skip_connect~0|none~1|skip_connect~2|",
-    "|nor_conv_3x3~0|+|nor_conv_1x1~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|",
+    "|nor_conv_1x1~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|",
 )
 
 
@@ -93,7 +93,7 @@ def test_a_search_leaves_front_json_and_picture_as_the_design_says(llmnas: Run, 
     ]
     assert "<svg" in (tmp_path / "out" / "front.svg").read_text()
     assert front["search_id"] in (tmp_path / "out" / "report.html").read_text()
-    assert "round 1: 42/90 evaluations, hypervolume" in done.stderr
+    assert "round 1: 17/90 evaluations, hypervolume" in done.stderr
     assert front["front"][0]["short"] in done.stdout
     assert "not an accuracy" in done.stderr
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from llmnas_agents.graph import MOST_IDLE, build_graph
 from llmnas_agents.laboratory import LaboratoryClient, open_laboratory
-from llmnas_agents.operators import Operator
+from llmnas_agents.operators import Operator, get_operator
 from llmnas_agents.state import Deps
 
 from llmnas_mcp import results as r
@@ -44,3 +44,12 @@ async def test_rounds_without_anything_new_end_a_search_and_say_so(tmp_path: Pat
         assert (await lab.get_search(started.search_id)).used == 1
     assert operator.asked == 1 + MOST_IDLE
     assert events[-1] == {"event": "idle", "rounds": MOST_IDLE}
+
+
+async def test_evolution_begins_with_smaller_rounds_and_uses_the_whole_budget(tmp_path: Path) -> None:
+    async with open_laboratory(store=f"sqlite:///{tmp_path}/llmnas.db") as lab:
+        started = await lab.start_search(device="fpga", niches=3, offspring=6, evaluations=60)
+        context = Deps(lab, get_operator("evolution"))
+        await build_graph().ainvoke({"search_id": started.search_id}, context=context)
+        history = (await lab.get_search(started.search_id)).history
+    assert [h.evaluations for h in history] == [7, 20, 38, 56, 60]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -88,6 +89,28 @@ def test_offspring_say_where_they_come_from(lab: Laboratory) -> None:
     for offspring in bred:
         assert len(offspring.origin.parents) == {"mutation": 1, "crossover": 2}[offspring.origin.operator]
         assert set(offspring.origin.parents) <= known
+
+
+def test_who_knows_nothing_of_a_niche_draws_as_the_space_does(lab: Laboratory) -> None:
+    search_id = lab.start_search(device="fpga", niches=7, seed=2).search_id
+    drawn = names(lab.breed_architectures(search_id, 1, 60, 1))
+    handle, _ = lab.members(search_id)
+    known, niche = handle.candidates, handle.niche(1)
+    weights = dict(zip(map(tuple, known.genotypes.tolist()), known.weights.tolist(), strict=True))
+    inside = (known.params >= niche.low) & (known.params < niche.high)
+    # A class is drawn as often as it has genotypes.
+    assert np.mean([weights[handle.space.parse(name)] for name in drawn]) > 1.5 * known.weights[inside].mean()
+
+
+def test_a_niche_with_few_members_is_bred_for_by_what_others_scored(lab: Laboratory) -> None:
+    search_id = lab.start_search(device="fpga", niches=7).search_id
+    fill(lab, search_id, 1, 20)
+    members = lab.members(search_id)[1]
+    bred = lab.breed_architectures(search_id, 2, 20, 2).offspring
+    guests = {parent for offspring in bred for parent in offspring.origin.parents}
+    assert guests
+    assert guests <= {m.architecture for m in members}
+    assert {m.niche for m in members} == {1}
 
 
 def test_rules_guide_what_is_bred(lab: Laboratory) -> None:

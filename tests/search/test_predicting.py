@@ -55,6 +55,15 @@ def test_rules_that_explain_the_niche_are_what_is_predicted_there(space: Space) 
     assert (error <= LEAST_ERROR).all()
 
 
+def test_of_a_niche_with_few_members_the_rules_say_nothing_yet(space: Space, members: list[Member]) -> None:
+    unlike = [(*m.genotype[:2], *((operation + 2) % 5 for operation in m.genotype[2:])) for m in members]
+    few = [*(replace(m, niche=1) for m in members[:-5]), *members[-5:]]
+    for niche in (0, 2):
+        with_rules, without = (predict(space, unlike, alike(unlike), few, niche, own) for own in ([Guide(CONV, 1)], []))
+        assert np.array_equal(with_rules, without)
+    assert not np.array_equal(predict(space, unlike, alike(unlike), few, 1, [Guide(CONV, 1)])[0], without[0])
+
+
 def test_the_like_of_a_good_architecture_is_expected_to_be_good_where_no_rule_says_so(
     space: Space, members: list[Member]
 ) -> None:

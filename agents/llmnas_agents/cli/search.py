@@ -56,7 +56,9 @@ def search(
     max_tokens: MaxTokens = None,
     deadline: Deadline = None,
     niches: Annotated[int | None, typer.Option(help="Default: the clear clusters of the space's complexity.")] = None,
-    rounds: Annotated[int | None, typer.Option(help="Stop after so many. Default: when the budget is used.")] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="Stop after the evaluations of so many. Default: when the budget is used.")
+    ] = None,
     offspring: Annotated[int, typer.Option(help="Per niche and round, on average.")] = 6,
     evaluations: Annotated[int, typer.Option(help="Budget of scored architectures.")] = 400,
     max_latency: MaxLatency = None,

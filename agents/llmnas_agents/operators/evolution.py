@@ -10,6 +10,9 @@ from llmnas_mcp import results as r
 
 # A rule is rewritten when its effect has moved by this part of its 95 % interval; less is noise, not news.
 NEWS = 0.25
+# Its first rounds take one and two parts of so many of their shares: most of what begins a search is then bred from
+# results of all niches. An operator that asks a model would pay for such rounds with calls.
+PARTS = 3
 
 
 class EvolutionOperator(Operator):
@@ -24,9 +27,10 @@ class EvolutionOperator(Operator):
         return edits_for(brief.rules, mined.effects)
 
     async def design(self, lab: LaboratoryClient, brief: r.Brief, round_: int, share: int) -> list[r.Offspring]:
-        """Take what the laboratory breeds."""
+        """Take what the laboratory breeds, in the first rounds for a part of the share."""
+        count = -(-share * min(round_, PARTS) // PARTS)
         bred = await lab.call(
-            "breed_architectures", r.Bred, search_id=brief.search_id, niche=brief.niche, count=share, round=round_
+            "breed_architectures", r.Bred, search_id=brief.search_id, niche=brief.niche, count=count, round=round_
         )
         return bred.offspring
 
