@@ -320,7 +320,8 @@ def test_a_kill_loses_no_answer_and_counts_what_it_cut_off(tmp_path: Path) -> No
     rows = [row for row in exchanges(tmp_path) if row["status"] == "answered"]
     places = [(row["round"], row["niche"], row["role"], row["attempt"]) for row in rows]
     assert len(places) == len(set(places))
-    assert len(rows) - before == len(stub.requests) - served
+    late = len(stub.requests) - served - (len(rows) - before)  # of the killed run, read by the server after its end
+    assert 0 <= late <= len(cut)
     assert whole["evaluations"] == 27
     assert whole["llm"]["calls"] == len(rows)
     assert whole["llm"]["unanswered"] == len(cut) >= served - before > 0  # some may not have reached the server

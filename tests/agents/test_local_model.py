@@ -231,11 +231,11 @@ print("torch" in sys.modules)
 @needs_model
 def test_a_full_search_of_two_rounds_in_three_niches_ends_and_is_replayed(llmnas: Run, tmp_path: Path) -> None:
     arguments = ("search", "--device", "raspi4", "--operator", "local", "--niches", "3", "--rounds", "2")
-    front = parsed(llmnas(*arguments, "--offspring", "4", "--seed", "0", "--json", "--out", str(tmp_path / "out")))
+    front = parsed(llmnas(*arguments, "--offspring", "6", "--seed", "0", "--json", "--out", str(tmp_path / "out")))
     recording = json.loads((tmp_path / "out" / "recording.json").read_text())
     replayed = llmnas("replay", str(tmp_path / "out" / "recording.json"), "--json")
 
-    assert front["evaluations"] == 24
+    assert front["evaluations"] == 36
     assert front["rules"] > 0
     assert front["llm"]["calls"] == len(recording["exchanges"]) >= 4
     assert front["llm"]["cost_usd"] == 0

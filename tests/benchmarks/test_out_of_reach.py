@@ -43,7 +43,9 @@ async def search():
         context = Deps(lab, get_operator("evolution"))
         await build_graph().ainvoke({"search_id": started.search_id}, {"recursion_limit": MOST_STEPS}, context=context)
         searched = list(opened)  # afterwards it is judged
-        return (await lab.compute_pareto_front(started.search_id)).model_dump()["front"], searched
+        points = (await lab.compute_pareto_front(started.search_id)).front
+        accuracies = {"grade", "accuracy", "accuracy_source", "accuracy_error"}  # told of a search that is over
+        return [point.model_dump(exclude=accuracies) for point in points], searched
 
 front, searched = asyncio.run(search())
 print(json.dumps({"front": front, "opened": searched, "after": opened}))
