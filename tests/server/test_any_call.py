@@ -222,6 +222,8 @@ def test_generated_calls_end_in_a_result_or_a_readable_error_and_the_server_live
         check(running, *call)
 
     check(running, "plot_pareto_front", {"search_id": SEARCHES[0]})  # drawn seldom, as it takes half a second
+    for name in TOOLS:  # of some tools a mistake is drawn seldom
+        check(running, name, {"no_such_argument": 1})
     each()
     assert running.call("list_spaces", {})[0] is False
     assert running.logged == ""
