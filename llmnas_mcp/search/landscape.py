@@ -158,7 +158,8 @@ class Landscape:
         """
         over = np.where(np.isnan(self.costs(genotypes).values).any(1), np.inf, 1.0)
         for objective, limit in limits.set.items():
-            over *= np.maximum(self.cost(genotypes, objective).values / limit, 1)
+            with np.errstate(over="ignore"):  # a limit next to nothing is exceeded without bound
+                over *= np.maximum(self.cost(genotypes, objective).values / limit, 1)
         constant = np.array([self.space.constant(tuple(map(int, g))) for g in genotypes], dtype=bool)
         return np.where(constant | np.isnan(over), np.inf, over) - 1
 
