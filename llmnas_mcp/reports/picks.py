@@ -22,13 +22,15 @@ from llmnas_mcp.search.service import Laboratory
 from llmnas_mcp.search.store import Store
 from llmnas_mcp.search.trained import trained_of, trainings_of
 from llmnas_mcp.search.views import costs_told
+from llmnas_mcp.training import Trained
 
 
 def accuracy_of(store: Store, handle: SearchHandle, members: Sequence[Member]) -> list[Known | None]:
     """What is known of each member's accuracy, by the best grade of truth there is; None where only its score is.
 
     Trained: by `llmnas train`, or where nothing was, a value of a table that the laboratory's owner imported. Learned:
-    from LEAST_TRAINED or more such trainings, with its error. Estimated: by a fitted model, with its error. Tables and
+    from LEAST_TRAINED or more such trainings, with its error. Estimated: by a fitted model, with its error. A training
+    counts where another can be compared with it: of one network alone it says nothing about which to take. Tables and
     estimates are told of a search that is done, as `truth_of` has it, for who searches must not see them. All values of
     one grade can be compared with each other.
     """
@@ -37,6 +39,8 @@ def accuracy_of(store: Store, handle: SearchHandle, members: Sequence[Member]) -
     if data is None:
         return told
     own = _trained(store, handle, members, data)
+    if sum(mine is not None for mine in own) < 2:
+        return told
     learned = _learned(store, handle, members, data)
     # What a table says is of another training than ours, and an estimate for other images of another task.
     alike = data == handle.landscape.dataset.name
@@ -61,12 +65,13 @@ def _trained(store: Store, handle: SearchHandle, members: Sequence[Member], data
     """Validation accuracies of the members that were trained the longest."""
     found = trained_of(store, handle.space, data, [m.genotype for m in members])
     longest = max((record.of_epochs, record.epochs) for record in found if record)
-    return [
-        Known(record.valid, "trained", f"own training on {record.data}, {record.epochs} epochs")
-        if record and (record.of_epochs, record.epochs) == longest
-        else None
-        for record in found
-    ]
+    return [_known_by(record) if record and (record.of_epochs, record.epochs) == longest else None for record in found]
+
+
+def _known_by(record: Trained) -> Known:
+    """The accuracy that a training showed on held-out images."""
+    of = f" of {record.of_epochs}" if record.epochs < record.of_epochs else ""
+    return Known(record.valid, "trained", f"own training on {record.data}, {record.epochs}{of} epochs")
 
 
 def _learned(store: Store, handle: SearchHandle, members: Sequence[Member], data: str) -> list[Known | None]:
@@ -128,20 +133,15 @@ def trained_front(handle: SearchHandle, members: Sequence[Member], known: Sequen
 def beside(
     store: Store, handle: SearchHandle, members: Sequence[Member], known: Sequence[Known | None]
 ) -> list[Known | None]:
-    """What to tell beside each member: `known` where it was trained, else of a shorter training, else what is learned.
+    """What to tell beside each member: `known` where it was trained, else of another training, else what is learned.
 
-    A shorter training says so in its source, as its accuracy can't be compared with those that are known.
+    A training that was cut short says so in its source, as its accuracy can't be compared with those that are known.
     """
     data = _trained_on(store, handle, members)
     records = trained_of(store, handle.space, data, [m.genotype for m in members]) if data else [None] * len(members)
-    shorter = [
-        Known(one.valid, "trained", f"own training on {one.data}, {one.epochs} of {one.of_epochs} epochs")
-        if one
-        else None
-        for one in records
-    ]
+    others = [_known_by(one) if one else None for one in records]
     graded = [{its.grade: its} if its else {} for its in known]
-    return [its.get("trained") or short or its.get("learned") for its, short in zip(graded, shorter, strict=True)]
+    return [its.get("trained") or other or its.get("learned") for its, other in zip(graded, others, strict=True)]
 
 
 def advised(lab: Laboratory, search_id: str, given: Limits = NO_LIMITS, top: int = TOP) -> r.Front:

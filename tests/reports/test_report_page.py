@@ -361,8 +361,9 @@ def test_a_transformer_is_drawn_with_a_column_a_layer_its_heads_and_its_mlp(
 def test_trained_accuracies_have_a_column_of_their_own_beside_scores(open_report: Opened, lab: Laboratory) -> None:
     search_id = play(lab, 1)
     _, members = lab.members(search_id)
-    best = max(members, key=lambda member: member.score)
+    other, best = sorted(members, key=lambda member: member.score)[-2:]
     lab.store.add_training(training(best, 98.6))
+    lab.store.add_training(training(other, 98.5))
     with open_report(lab, search_id) as page:
         head = page.locator("#table th", has_text="trained on digits: held out / test (%)")
         head.get_by_role("button").click()
@@ -370,7 +371,7 @@ def test_trained_accuracies_have_a_column_of_their_own_beside_scores(open_report
         first = page.locator("#table tbody tr").first
         assert "98.60 / 97.21 after 3 of 12 epochs" in first.inner_text()
         assert f"{best.score:.4f}" in first.inner_text()
-        assert "trained (own training on digits, 3 epochs)" in page.locator("#accuracy-caption").inner_text()
+        assert "trained (own training on digits, 3 of 12 epochs)" in page.locator("#accuracy-caption").inner_text()
 
 
 def training(member: Member, valid: float) -> dict[str, Any]:

@@ -85,6 +85,20 @@ def test_before_anything_is_trained_a_front_has_no_accuracies(lab: Laboratory, h
     assert all("accuracy" not in point for point in found["front"])
 
 
+def test_a_training_that_no_other_can_be_compared_with_is_told_and_chooses_nothing(
+    lab: Laboratory, hand: SimpleNamespace
+) -> None:
+    search_id = lab.start_search(device="pixel3", evaluations=80).search_id
+    hand.play(lab, search_id)
+    before = advised(lab, search_id)
+    only = before.front[0].architecture
+    lab.store.add_training(asdict(training(only, 99.0, epochs=12)))
+    after = advised(lab, search_id)
+    assert after.picks == before.picks
+    assert (after.front[0].accuracy, after.front[0].accuracy_source) == (99.0, "own training on pets, 12 epochs")
+    assert after.trained_front == []
+
+
 def test_twenty_trainings_rank_all_members_anew_and_the_trained_come_first(
     lab: Laboratory, hand: SimpleNamespace
 ) -> None:
