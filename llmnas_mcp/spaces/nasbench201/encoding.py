@@ -54,6 +54,10 @@ def parse_cell(architecture: str) -> Genotype:
     """
     if len(architecture) == len(EDGES) and set(architecture) <= set(LETTERS):
         return tuple(LETTERS.index(letter) for letter in architecture)
+    if architecture.isalnum() and len(architecture) <= 2 * len(EDGES):  # meant as a short form
+        shown = architecture[: len(EDGES)]
+        at = next((i for i, letter in enumerate(shown) if letter not in LETTERS), len(shown))
+        raise _malformed(architecture, at, f"the short form has {len(EDGES)} letters, each one of {' '.join(LETTERS)}")
     at, ops = 0, []
     for edge, literal in enumerate(_LITERALS):
         if not architecture.startswith(literal, at):
