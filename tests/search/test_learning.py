@@ -18,6 +18,14 @@ from llmnas_mcp.training import Trained
 DATASET = DATASETS["cifar10"]
 
 
+@pytest.fixture
+def search_id(lab: Laboratory, hand: SimpleNamespace) -> str:
+    """A search that is over."""
+    started = lab.start_search(device="pixel3", evaluations=80).search_id
+    hand.play(lab, started)
+    return started
+
+
 def training(architecture: str, valid: float, epochs: int = 3) -> Trained:
     made = {"recipe": {}, "split": {}, "weights": "", "seconds": 1.0, "seed": 0, "test": valid, "digest": "d"}
     return Trained(
@@ -47,10 +55,8 @@ def test_only_equally_long_trainings_are_compared_and_the_longest_of_enough_netw
 
 
 def test_a_front_tells_of_each_point_how_its_accuracy_is_known_and_has_a_front_of_the_trained(
-    lab: Laboratory, hand: SimpleNamespace
+    lab: Laboratory, search_id: str
 ) -> None:
-    search_id = lab.start_search(device="pixel3", evaluations=80).search_id
-    hand.play(lab, search_id)
     handle, members = lab.members(search_id)
     front = [m.architecture for m in handle.near_front(members)]
     rest = [m.architecture for m in members if m.architecture not in front]
@@ -77,19 +83,15 @@ def test_a_front_tells_of_each_point_how_its_accuracy_is_known_and_has_a_front_o
     assert costs == sorted(costs)
 
 
-def test_before_anything_is_trained_a_front_has_no_accuracies(lab: Laboratory, hand: SimpleNamespace) -> None:
-    search_id = lab.start_search(device="pixel3", evaluations=80).search_id
-    hand.play(lab, search_id)
+def test_before_anything_is_trained_a_front_has_no_accuracies(lab: Laboratory, search_id: str) -> None:
     found = advised(lab, search_id).model_dump()
     assert found["trained_front"] == []
     assert all("accuracy" not in point for point in found["front"])
 
 
 def test_a_training_that_no_other_can_be_compared_with_is_told_and_chooses_nothing(
-    lab: Laboratory, hand: SimpleNamespace
+    lab: Laboratory, search_id: str
 ) -> None:
-    search_id = lab.start_search(device="pixel3", evaluations=80).search_id
-    hand.play(lab, search_id)
     before = advised(lab, search_id)
     only = before.front[0].architecture
     lab.store.add_training(asdict(training(only, 99.0, epochs=12)))
@@ -99,11 +101,7 @@ def test_a_training_that_no_other_can_be_compared_with_is_told_and_chooses_nothi
     assert after.trained_front == []
 
 
-def test_twenty_trainings_rank_all_members_anew_and_the_trained_come_first(
-    lab: Laboratory, hand: SimpleNamespace
-) -> None:
-    search_id = lab.start_search(device="pixel3", evaluations=80).search_id
-    hand.play(lab, search_id)
+def test_twenty_trainings_rank_all_members_anew_and_the_trained_come_first(lab: Laboratory, search_id: str) -> None:
     handle, members = lab.members(search_id)
     macs = handle.space.macs([m.genotype for m in members], DATASET)
     for i in range(LEAST_TRAINED - 1):
